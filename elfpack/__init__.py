@@ -1,0 +1,68 @@
+"""elfpack: what an ELF program needs to run, found by reading it, packed into a minimal layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from elfpack.api.planning import Plan as Plan
+    from elfpack.api.planning import plan as plan
+    from elfpack.api.resolve import resolve as resolve
+    from elfpack.api.session import Session as Session
+    from elfpack.errors import ElfpackError as ElfpackError
+    from elfpack.errors import Finding as Finding
+    from elfpack.errors import IncompleteError as IncompleteError
+    from elfpack.errors import InputError as InputError
+    from elfpack.errors import OutputError as OutputError
+    from elfpack.errors import RequestError as RequestError
+    from elfpack.loader.closure import Closure as Closure
+    from elfpack.loader.closure import Library as Library
+
+_HOMES = {
+    "Closure": "loader.closure",
+    "ElfpackError": "errors",
+    "Finding": "errors",
+    "IncompleteError": "errors",
+    "InputError": "errors",
+    "Library": "loader.closure",
+    "OutputError": "errors",
+    "Plan": "api.planning",
+    "RequestError": "errors",
+    "Session": "api.session",
+    "plan": "api.planning",
+    "resolve": "api.resolve",
+}
+"""Where each public name lives."""
+
+__all__ = [
+    "Closure",
+    "ElfpackError",
+    "Finding",
+    "IncompleteError",
+    "InputError",
+    "Library",
+    "OutputError",
+    "Plan",
+    "RequestError",
+    "Session",
+    "__version__",
+    "plan",
+    "resolve",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # PEP 562: a name is loaded when somebody asks for it, so that commands start fast.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'elfpack' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"elfpack.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""What build scripts import, by way of :mod:`elfpack`: thin over the records of the rooms below."""

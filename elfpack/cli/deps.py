@@ -1,0 +1,210 @@
+"""``elfpack deps``: what the loader would load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+import click
+
+from elfpack.api.resolve import resolve_many, searches
+from elfpack.api.session import Session
+from elfpack.cli import options
+from elfpack.cli.ui import Results, Talk
+from elfpack.errors import ElfpackError, InputError
+from elfpack.loader.closure import Closure
+from elfpack.loader.records import Kind
+from elfpack.report import ldd, pathlist, tree
+
+
+class Shown(NamedTuple):
+    """How results are to be shown."""
+
+    results: Results
+    talk: Talk
+    several: bool
+    cwd: str
+
+
+@click.command()
+@click.argument("programs", nargs=-1, required=True, metavar="PROGRAM...", type=options.TEXT)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["ldd", "tree", "paths", "json"]),
+    default="ldd",
+    show_default=True,
+    help="How to show it.",
+)
+@options.search
+@options.talk
+@click.pass_obj
+def deps(
+    talk: Talk,
+    programs: tuple[str, ...],
+    form: str,
+    root: str | None,
+    library_path: str | None,
+    allow_missing: tuple[str, ...],
+    exclude: tuple[str, ...],
+) -> int:
+    """Show what the dynamic loader would load for each PROGRAM, in its order.
+
+    The output is ldd's, without the addresses: scripts that read ldd read it. Exit status 1 if
+    a library or the interpreter is missing, 2 if a program cannot be read.
+    """
+    inside = root is not None and root != "/"
+    cwd = "/" if inside else options.working_directory()
+    from_environment = None
+    if library_path is None and not inside:
+        library_path = from_environment = options.environment("LD_LIBRARY_PATH")
+    shown = Shown(Results(), talk, len(programs) > 1, cwd)
+    with Session(root or "/", cwd=cwd, library_path=library_path or "") as session:
+        results = _checked(
+            resolve_many(session, programs, exclude=exclude),
+            _Check(session, talk, allow_missing, bool(from_environment), inside),
+        )
+        status = _FORMS[form](results, shown)
+    shown.results.flush()
+    return status
+
+
+Result = tuple[Closure | tuple[str, ElfpackError], int]
+"""A closure or a program's name with its error, and the exit status that it asks for."""
+
+
+class _Check(NamedTuple):
+    session: Session
+    talk: Talk
+    allow_missing: tuple[str, ...]
+    from_environment: bool
+    inside: bool
+
+    def status(self, closure: Closure) -> int:
+        """Say what is to be said of a closure; 1 with findings."""
+        if self.talk.verbose:
+            for line in searches(self.session, closure):
+                self.talk.explain(line)
+        if self.from_environment:
+            self._note_environment(closure)
+        _note_script(self.talk, closure)
+        if closure.refusal is not None:
+            self.talk.error(
+                f"{closure.name}: the loader stops at {closure.refusal.path}: "
+                f"{closure.refusal.reason} (repair or remove that file)"
+            )
+            return 1
+        missing = [
+            m for m in closure.missing if not any(fnmatchcase(m.name, g) for g in self.allow_missing)
+        ]
+        return 1 if missing or closure.missing_interpreter is not None else 0
+
+    def _note_environment(self, closure: Closure) -> None:
+        found = [
+            hit.path for hit in closure.hits if hit.via.kind is Kind.ENVIRONMENT
+        ]
+        if found:
+            self.talk.note(f"{closure.name}: found through LD_LIBRARY_PATH: {', '.join(found)}")
+
+    def error(self, name: str, error: ElfpackError) -> int:
+        found = None if self.inside or "/" in name else _on_path(name)
+        if found is not None:
+            error = InputError("no such file here", path=name, hint=f"did you mean {found}?")
+        self.talk.error(error)
+        return error.exit_code
+
+
+def _note_script(talk: Talk, closure: Closure) -> None:
+    if not closure.scripts:
+        return
+    last = closure.scripts[-1]
+    if last.wanted is not None and last.command is None:
+        talk.warning(
+            f"{closure.name}: {last.interpreter} would not find {last.wanted} "
+            "(it is in no directory of the usual PATH)"
+        )
+    if closure.program is not None:
+        talk.note(
+            f"{closure.name}: a script, run by {closure.program.path}, whose libraries these are"
+        )
+
+
+def _on_path(name: str) -> str | None:
+    import os
+
+    for directory in (options.environment("PATH") or "").split(":"):
+        path = f"{directory}/{name}"
+        if directory and os.path.isfile(os.fsencode(path)):  # noqa: PTH113
+            return path
+    return None
+
+
+def _checked(results: Iterator[Closure | tuple[str, ElfpackError]], check: _Check) -> Iterator[Result]:
+    for result in results:
+        if isinstance(result, Closure):
+            yield result, check.status(result)
+        else:
+            yield result, check.error(*result)
+
+
+def _blocks(
+    lines: Callable[[Closure], Iterator[str]], heading: bool
+) -> Callable[[Iterator[Result], Shown], int]:
+    """Shows one closure after the other, each below its name if there are several."""
+
+    def show(results: Iterator[Result], shown: Shown) -> int:
+        status = 0
+        for result, wanted in results:
+            status = max(status, wanted)
+            if not isinstance(result, Closure):
+                continue
+            if heading and shown.several:
+                shown.results.line(f"{result.name}:")
+            for line in lines(result):
+                shown.results.line(line)
+        return status
+
+    return show
+
+
+def _paths(results: Iterator[Result], shown: Shown) -> int:
+    status = 0
+    closures = []
+    for result, wanted in results:
+        status = max(status, wanted)
+        if isinstance(result, Closure):
+            closures.append(result)
+            for missing in result.missing:
+                by = ", ".join(missing.needed_by)
+                shown.talk.warning(f"{result.name}: {missing.name} is missing, needed by {by}")
+            if result.missing_interpreter is not None:
+                shown.talk.warning(
+                    f"{result.name}: the interpreter {result.missing_interpreter} is missing"
+                )
+    for path in pathlist.paths(closures, shown.cwd):
+        shown.results.line(path)
+    return status
+
+
+def _json(results: Iterator[Result], shown: Shown) -> int:
+    import json
+
+    from elfpack.report import jsondoc
+
+    status = 0
+    found = []
+    for result, wanted in results:
+        status = max(status, wanted)
+        found.append(result)
+    text = json.dumps(jsondoc.document(found), indent=2, ensure_ascii=True)
+    shown.results.write(text.encode() + b"\n")
+    return status
+
+
+_FORMS = {
+    "ldd": _blocks(ldd.lines, heading=True),
+    "tree": _blocks(tree.lines, heading=False),
+    "paths": _paths,
+    "json": _json,
+}

@@ -1,0 +1,95 @@
+"""The group of commands, and what becomes of each kind of error."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+import click
+
+from elfpack import __version__
+from elfpack.cli import options
+from elfpack.cli.ui import Talk
+from elfpack.errors import ElfpackError, IncompleteError
+
+COMMANDS = ("deps", "layer")
+"""Each is the function of that name in the module of that name."""
+
+
+class LazyGroup(click.Group):
+    """Loads a command's module when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"elfpack.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise click.UsageError(f"no command {args[0]!r}: there are {', '.join(COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "obj": None},
+    no_args_is_help=False,
+)
+@click.version_option(__version__, message="elfpack %(version)s")
+@options.talk
+@click.pass_context
+def elfpack(ctx: click.Context) -> None:
+    """Find what an ELF program needs to run, and pack it into a minimal root file system.
+
+    Files are read, never run.
+    """
+    ctx.ensure_object(Talk)
+
+
+def run(argv: list[str]) -> int:
+    """Run a command line; every error is one line and a status."""
+    talk = Talk()
+    try:
+        result: Any = elfpack.main(argv, prog_name="elfpack", standalone_mode=False, obj=talk)
+        return result if isinstance(result, int) else 0
+    except IncompleteError as e:
+        for finding in e.findings:
+            talk.error(finding)
+        return e.exit_code
+    except ElfpackError as e:
+        talk.error(e)
+        return e.exit_code
+    except click.exceptions.NoArgsIsHelpError as e:
+        talk.error(f"{_usage(e)} (elfpack --help)")
+        return 2
+    except click.ClickException as e:
+        talk.error(_usage(e))
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        talk.error("interrupted (nothing was left behind)")
+        return 2
+    except BrokenPipeError:
+        # The reader has seen enough. Standard output is let go of, so that the interpreter does
+        # not complain about it on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except MemoryError:
+        talk.error("out of memory")
+        return 2
+
+
+def _usage(error: click.ClickException) -> str:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return "a command is missing"
+    text = error.format_message().rstrip(".")
+    text = " ".join(text.split())
+    where = getattr(error, "ctx", None)
+    command = where.command_path if where is not None else "elfpack"
+    return f"{text} ('{command} --help' tells what there is)"

@@ -1,0 +1,112 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from elfpack.cli.ui import Talk
+from elfpack.errors import InputError
+from elfpack.paths import decode, encode
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def text(value: str) -> str:
+    """An argument of the command line as the project's one kind of string, whatever the locale."""
+    return decode(os.fsencode(value))
+
+
+class Text(click.ParamType):
+    """A string that may hold any bytes."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        return text(value)
+
+
+TEXT = Text()
+
+
+def _set(kind: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def callback(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            setattr(ctx.ensure_object(Talk), kind, True)
+
+    return callback
+
+
+def talk(function: F) -> F:
+    """``-q`` and ``-v``, taken before and after the command's name."""
+    for flags, kind, words in (
+        (("-v", "--verbose"), "verbose", "Explain every search step."),
+        (("-q", "--quiet"), "quiet", "Silence notes."),
+    ):
+        option = click.option(
+            *flags, is_flag=True, expose_value=False, callback=_set(kind), help=words
+        )
+        function = option(function)
+    return function
+
+
+def search(function: F) -> F:
+    """Where and how names are looked up."""
+    for option in reversed(
+        (
+            click.option(
+                "--root",
+                type=TEXT,
+                metavar="DIR",
+                help="Look everything up inside DIR, as if chrooted. Works for any architecture.",
+            ),
+            click.option(
+                "--library-path",
+                type=TEXT,
+                metavar="DIRS",
+                help="LD_LIBRARY_PATH of the program. Without it the variable of the environment "
+                "counts, if the root is /.",
+            ),
+            click.option(
+                "--allow-missing",
+                type=TEXT,
+                multiple=True,
+                metavar="GLOB",
+                help="Needed names that may be missing. Can be repeated.",
+            ),
+            click.option(
+                "--exclude",
+                type=TEXT,
+                multiple=True,
+                metavar="GLOB",
+                help="Needed names that are neither listed nor followed. Can be repeated.",
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def working_directory() -> str:
+    """The working directory.
+
+    Raises:
+        InputError: it was deleted.
+    """
+    try:
+        return decode(os.getcwdb())
+    except OSError as e:
+        raise InputError(
+            "the working directory is gone",
+            path=".",
+            hint="change to a directory that exists",
+        ) from e
+
+
+def environment(name: str) -> str | None:
+    """A variable of the environment."""
+    value = os.environb.get(encode(name))
+    return None if value is None else decode(value)

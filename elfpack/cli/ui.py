@@ -1,0 +1,85 @@
+"""The only place that prints. Results go to standard output, all else to standard error."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from elfpack.errors import ElfpackError, Finding, OutputError
+from elfpack.paths import encode, printable
+
+_FLUSH = 1 << 16
+"""Bytes kept before they are written."""
+
+
+class Talk:
+    """Notes, warnings and errors, each one line."""
+
+    def __init__(self) -> None:
+        self.quiet = False
+        self.verbose = False
+
+    def error(self, error: ElfpackError | Finding | str) -> None:
+        _say("error", str(error))
+
+    def warning(self, text: str) -> None:
+        _say("warning", text)
+
+    def note(self, text: str) -> None:
+        """Silenced by ``-q``."""
+        if not self.quiet:
+            _say("note", text)
+
+    def explain(self, text: str) -> None:
+        """A step of a search, told with ``-v``."""
+        if self.verbose:
+            _say("note", text)
+
+
+def _say(kind: str, text: str) -> None:
+    line = encode(f"elfpack: {kind}: {printable(text)}\n")
+    try:
+        while line:
+            line = line[os.write(2, line) :]
+    except OSError:
+        pass  # nobody listens: the exit status still tells
+
+
+class Results:
+    """Lines for standard output, written in large pieces and at the end."""
+
+    def __init__(self) -> None:
+        self._kept: list[bytes] = []
+        self._size = 0
+        self._terminal = os.isatty(1)
+
+    def line(self, text: str) -> None:
+        """One line. A terminal gets what could steer it in a visible form, a pipe the bytes."""
+        if self._terminal:
+            tab = "\t" if text.startswith("\t") else ""
+            text = tab + printable(text[len(tab) :])
+        self.write(encode(text) + b"\n")
+
+    def write(self, raw: bytes) -> None:
+        self._kept.append(raw)
+        self._size += len(raw)
+        if self._size >= _FLUSH:
+            self.flush()
+
+    def flush(self) -> None:
+        """
+        Raises:
+            BrokenPipeError: the reader is gone.
+            OutputError: standard output cannot be written.
+        """
+        raw = b"".join(self._kept)
+        self._kept.clear()
+        self._size = 0
+        while raw:
+            try:
+                raw = raw[os.write(1, raw) :]
+            except BrokenPipeError:
+                raise
+            except OSError as e:
+                reason = "is closed" if e.errno == errno.EBADF else os.strerror(e.errno or 0).lower()
+                raise OutputError(reason, path="standard output") from e

@@ -1,0 +1,1 @@
+"""One ELF file in, one record out."""

@@ -1,0 +1,52 @@
+"""The notes of an ELF file, from its PT_NOTE segments.
+
+Source: gABI ch. 5 "Note Section"; alignment of 8: Linux x86-64 psABI, .note.gnu.property.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from elfpack.blob import Source
+from elfpack.elf import constants as c
+from elfpack.elf.reader import read_layout, segments_of
+from elfpack.paths import decode
+
+
+class Note(NamedTuple):
+    owner: str
+    type: int
+    description: bytes
+
+
+def read_notes(source: Source) -> tuple[Note, ...]:
+    """All notes in file order; a segment that contradicts itself ends at the fault.
+
+    Raises:
+        ElfFault: the file is broken before its notes are reached.
+    """
+    layout = read_layout(source)
+    found: list[Note] = []
+    for segment, raw in segments_of(source, layout, c.PT_NOTE):
+        align = 8 if segment.align == 8 else 4
+        found.extend(_notes(raw, layout.encoding.order, align))
+    return tuple(found)
+
+
+def _notes(raw: bytes, order: str, align: int) -> Iterator[Note]:
+    head = struct.Struct(order + "III")
+    at = 0
+    while at + head.size <= len(raw):
+        owner_size, size, kind = head.unpack_from(raw, at)
+        start = _up(at + head.size + owner_size, align)
+        if start + size > len(raw):
+            return
+        owner = raw[at + head.size : at + head.size + owner_size].rstrip(b"\0")
+        yield Note(decode(owner), kind, raw[start : start + size])
+        at = _up(start + size, align)
+
+
+def _up(at: int, align: int) -> int:
+    return (at + align - 1) // align * align

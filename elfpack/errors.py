@@ -1,0 +1,66 @@
+"""What elfpack raises when it cannot answer, and what it returns when the input is at fault."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class ElfpackError(Exception):
+    """A request that cannot be served.
+
+    The message is one sentence without a full stop; ``path`` is the file it is about and
+    ``hint`` says what to do. ``exit_code`` is the status a command ends with.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, path: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.hint = hint
+
+    def __str__(self) -> str:
+        subject = f"{self.path}: " if self.path is not None else ""
+        advice = f" ({self.hint})" if self.hint is not None else ""
+        return f"{subject}{self.message}{advice}"
+
+
+class InputError(ElfpackError):
+    """A file that was named cannot be read, or is not what it has to be."""
+
+
+class RequestError(ElfpackError):
+    """The request contradicts itself or names something that does not exist."""
+
+
+class OutputError(ElfpackError):
+    """The output cannot be written. Nothing of it was left behind."""
+
+
+class IncompleteError(ElfpackError):
+    """Something that the program needs is missing. ``findings`` lists all of it."""
+
+    exit_code = 1
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        super().__init__(
+            findings[0].message if findings else "incomplete",
+            path=findings[0].path if findings else None,
+            hint=findings[0].hint if findings else None,
+        )
+        self.findings = findings
+
+
+class Finding(NamedTuple):
+    """A fault in the input that the user should know of; not a failure of the request."""
+
+    code: str
+    """A stable word for scripts: ``missing-library``, ``loader-refuses``, ..."""
+    path: str
+    """The file that the finding is about."""
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" + (f" ({self.hint})" if self.hint else "")

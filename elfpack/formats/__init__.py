@@ -1,0 +1,1 @@
+"""One file a format: parse and dump side by side, no file access."""

@@ -1,0 +1,1 @@
+"""The dynamic loaders' rules: which objects are loaded, from where, in which order, and why."""

@@ -1,0 +1,75 @@
+"""The ELF files of a root, each read once."""
+
+from __future__ import annotations
+
+import errno
+
+from elfpack.blob import Source
+from elfpack.elf import reader
+from elfpack.elf.file import ElfFile, Malformed
+from elfpack.root.node import Root
+from elfpack.root.walk import Place, Walker
+
+Content = ElfFile | Malformed | int
+"""What a regular file holds; an errno if it cannot be read."""
+
+
+class Files:
+    """Look-ups and ELF records of one root. Tables only gain entries."""
+
+    def __init__(self, root: Root) -> None:
+        self.root = root
+        self.walker = Walker(root)
+        self._content: dict[tuple[int, int], Content] = {}
+
+    def find(self, path: str) -> Place | int:
+        """The file at an absolute guest path, links followed; an errno if there is none."""
+        return self.walker.find(path)
+
+    def content(self, place: Place) -> Content:
+        """The ELF record of a regular file."""
+        known = self._content.get(place.node.identity)
+        if known is None:
+            known = self._read(place)
+            self._content[place.node.identity] = known
+        return known
+
+    def open(self, place: Place) -> Source:
+        """The bytes of a regular file.
+
+        Raises:
+            OSError, InputError: it cannot be read, or changed.
+        """
+        return self.root.open(place.directory, place.name, place.node)
+
+    def read_all(self, path: str) -> bytes | int:
+        """The content of a regular file by its guest path, or an errno."""
+        place = self.find(path)
+        if isinstance(place, int):
+            return place
+        if not place.node.is_regular:
+            return errno.EISDIR if place.node.is_directory else errno.EINVAL
+        try:
+            source = self.open(place)
+        except OSError as e:
+            return e.errno or errno.EIO
+        try:
+            return source.pread(source.size, 0)
+        except OSError as e:
+            return e.errno or errno.EIO
+        finally:
+            source.close()
+
+    def _read(self, place: Place) -> Content:
+        try:
+            source = self.open(place)
+        except OSError as e:
+            return e.errno or errno.EIO
+        try:
+            return reader.read(source)
+        except OSError as e:
+            return e.errno or errno.EIO
+        finally:
+            source.close()
+
+

@@ -1,0 +1,308 @@
+"""glibc's ld.so: which paths it tries for a name, and what it makes of each.
+
+Source: glibc elf/dl-load.c: _dl_map_object(), open_path(), open_verify(),
+_dl_map_object_from_fd(); the differences between releases are named where they count.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from typing import Literal
+
+from elfpack.elf import constants as c
+from elfpack.elf.file import Abi, ElfFile, Header, Malformed
+from elfpack.formats.ldcache import LdCache
+from elfpack.loader.machine import same_machine
+from elfpack.loader.records import Element, Hit, Kind, Outcome, Scope, SearchList
+from elfpack.loader.system import System
+from elfpack.loader.tokens import Tokens, expand, split_path
+from elfpack.paths import parent
+
+Verdict = tuple[Outcome, str]
+
+
+class Glibc:
+    """The rules, with the constants of one loader."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._cache: LdCache | None = None
+        loader = system.loader
+        tokens = self._tokens(system.origin)
+        # _dl_init_paths(): LD_LIBRARY_PATH alone is split at semicolons too.
+        self._environment = SearchList(
+            Kind.ENVIRONMENT, split_path(system.library_path, ":;", tokens)
+        )
+        self._defaults = SearchList(
+            Kind.DEFAULT, tuple(Element(d, d.rstrip("/") or "/") for d in loader.directories)
+        )
+        self._flags = cache_flags(system.abi)
+
+    # What an object's own tags say
+
+    def chain(self, hit: Hit, above: tuple[SearchList, ...]) -> tuple[SearchList, ...]:
+        """The RPATH lists for what ``hit`` causes to be loaded; ``above`` is its requester's.
+
+        DT_RUNPATH silences the DT_RPATH beside it, but not those further up.
+        Source: elf/get-dynamic-info.h, elf_get_dynamic_info(); dl-load.c, cache_rpath().
+        """
+        elf = hit.elf
+        if elf.rpath is None or elf.runpath is not None:
+            return above
+        elements = split_path(elf.rpath, ":", self._tokens(self._origin(hit)))
+        return (SearchList(Kind.RPATH, elements, hit.path), *above) if elements else above
+
+    def scope(self, hit: Hit, chain: tuple[SearchList, ...]) -> Scope:
+        """All that a search on behalf of ``hit`` depends on."""
+        elf = hit.elf
+        no_default = bool(elf.flags_1 & c.DF_1_NODEFLIB)
+        if elf.runpath is None:
+            return Scope(chain, None, no_default)
+        elements = split_path(elf.runpath, ":", self._tokens(self._origin(hit)))
+        return Scope((), SearchList(Kind.RUNPATH, elements, hit.path), no_default)
+
+    def expand(self, name: str, hit: Hit) -> str | None:
+        """A needed name with its tokens replaced. Source: elf/dl-deps.c, expand_dst."""
+        return expand(name, self._tokens(self._origin(hit)))
+
+    def _origin(self, hit: Hit) -> str:
+        # The program by its real path, as the kernel has it; a library by the path it was opened
+        # under, links not resolved. Source: dl-origin.c; dl-object.c, _dl_new_object().
+        if hit.via.kind is Kind.PROGRAM:
+            return parent(hit.real_path)
+        return parent(self._system.absolute(hit.path))
+
+    def _tokens(self, origin: str) -> Tokens:
+        return Tokens(origin, self._system.loader.lib, platform(self._system.abi))
+
+    # Where a name is looked for
+
+    def steps(self, name: str, scope: Scope) -> Iterator[SearchList]:
+        """The lists of places for a name without a slash, in the loader's order.
+
+        Source: elf/dl-load.c, _dl_map_new_object(), in older releases _dl_map_object(); the
+        numbers are ours.
+        """
+        # 1. DT_RPATH of each object on the way up; none of them if the requester has DT_RUNPATH.
+        yield from scope.rpath_chain
+        # 2. LD_LIBRARY_PATH.
+        if self._environment.elements:
+            yield self._environment
+        # 3. DT_RUNPATH of the requester itself: it is not inherited.
+        if scope.runpath is not None:
+            yield scope.runpath
+        # 4. The one best entry of ld.so.cache. DF_1_NODEFLIB drops one in a system directory.
+        cached = self._cached(name)
+        if cached is not None and not (
+            scope.no_default and cached.startswith(self._system.loader.directories)
+        ):
+            yield SearchList(Kind.CACHE, files=(cached,))
+        # 5. The directories compiled into the loader.
+        if not scope.no_default:
+            yield self._defaults
+
+    def _cached(self, name: str) -> str | None:
+        path = self._system.loader.cache
+        if path is None:
+            return None
+        if self._cache is None:
+            raw = self._system.files.read_all(path)
+            abi = self._system.abi
+            self._cache = LdCache(
+                raw if isinstance(raw, bytes) else b"", little=abi.little, bits=abi.bits
+            )
+        return self._cache.best(name, flags=self._flags)
+
+    # What becomes of a candidate
+
+    def judge_error(self, number: int, directory_exists: bool) -> Verdict:
+        """An open that failed. Source: open_path(): any error but ENOENT and EACCES ends the list
+        if the directory exists; ENOTDIR too before 2.39."""
+        harmless = (errno.ENOENT, errno.EACCES)
+        if self._system.loader.version >= (2, 39):
+            harmless = (*harmless, errno.ENOTDIR)
+        if number in harmless or not directory_exists:
+            return Outcome.MISSING, "" if number == errno.ENOENT else os.strerror(number)
+        return Outcome.END_OF_LIST, os.strerror(number)
+
+    def judge_special(self, is_directory: bool) -> Verdict:
+        """A candidate that is no regular file: open() takes it, read() does not."""
+        if is_directory:
+            return Outcome.FATAL, "cannot read file data: Is a directory"
+        return Outcome.FATAL, "not a regular file: the loader would wait for it or fail to read it"
+
+    def judge(self, content: ElfFile | Malformed, size: int) -> Verdict:
+        """A regular file, by its header. Source: open_verify(), in its order."""
+        wanted = self._system.abi
+        head = content.header.ident if isinstance(content, ElfFile) else content.head
+        if size < (64 if wanted.bits == 64 else 52):
+            return Outcome.FATAL, "file too short"
+        if head[:4] != b"\x7fELF":
+            return Outcome.FATAL, "invalid ELF header"
+        if head[4] != (2 if wanted.bits == 64 else 1):
+            return Outcome.SKIPPED, f"wrong ELF class: ELFCLASS{32 if wanted.bits == 64 else 64}"
+        # Debian's loader compares the machine before the rest of e_ident, others after it. It reads
+        # the header in its own byte order, whatever EI_DATA says.
+        machine, flags = _native(content, wanted)
+        foreign = not same_machine(machine, flags, wanted)
+        if foreign and self._system.loader.debian:
+            return Outcome.SKIPPED, "wrong machine"
+        header = content.header
+        if header is None:
+            return Outcome.FATAL, _encoding_message(wanted)
+        if fault := _ident_fault(header, wanted):
+            return Outcome.FATAL, fault
+        if foreign:
+            return Outcome.SKIPPED, f"wrong machine: {header.machine_name}"
+        if header.type not in (c.ET_DYN, c.ET_EXEC):
+            return Outcome.FATAL, "only ET_DYN and ET_EXEC can be loaded"
+        if header.phentsize != (56 if wanted.bits == 64 else 32):
+            return Outcome.FATAL, "ELF file's phentsize not the expected size"
+        return Outcome.FOUND, ""
+
+    def refuse(self, elf: ElfFile | Malformed) -> str | None:
+        """Why an object that is not loaded yet cannot be mapped; None if it can.
+
+        Source: _dl_map_object_from_fd(), after its look for the same file.
+        """
+        if isinstance(elf, Malformed):
+            return elf.message
+        if not elf.loadable:
+            return "object file has no loadable segments"
+        if elf.header.type == c.ET_EXEC:
+            return "cannot dynamically load executable"
+        if not elf.dynamic:
+            return "object file has no dynamic section"
+        # Since 2.30; PIEs older than DF_1_PIE pass.
+        if elf.flags_1 & c.DF_1_PIE and not (0, 0) < self._system.loader.version < (2, 30):
+            return "cannot dynamically load position-independent executable"
+        return None
+
+    def loaded(self, program: Hit, interpreter: str, soname: str | None) -> GlibcLoaded:
+        return GlibcLoaded(program, interpreter, soname)
+
+
+def _native(content: ElfFile | Malformed, wanted: Abi) -> tuple[int, int]:
+    """e_machine and e_flags as a loader of the wanted byte order reads them."""
+    header = content.header
+    if header is not None and header.little == wanted.little:
+        return header.machine, header.flags
+    order: Literal["little", "big"] = "little" if wanted.little else "big"
+    if header is not None:
+        other: Literal["little", "big"] = "big" if wanted.little else "little"
+        swapped = header.machine.to_bytes(2, other), header.flags.to_bytes(4, other)
+        return int.from_bytes(swapped[0], order), int.from_bytes(swapped[1], order)
+    head = content.head if isinstance(content, Malformed) else b""
+    at = 48 if wanted.bits == 64 else 36
+    return int.from_bytes(head[18:20], order), int.from_bytes(head[at : at + 4], order)
+
+
+def _encoding_message(wanted: Abi) -> str:
+    return f"ELF file data encoding not {'little' if wanted.little else 'big'}-endian"
+
+
+def _ident_fault(header: Header, wanted: Abi) -> str | None:
+    ident = header.ident
+    if header.little != wanted.little:
+        return _encoding_message(wanted)
+    if ident[6] != 1:
+        return "ELF file version ident does not match current one"
+    osabi, abiversion = ident[7], ident[8]
+    if osabi not in (0, 3) and not (wanted.machine == c.EM_ARM and osabi == 64):
+        return "ELF file OS ABI invalid"
+    # GNU objects may ask for a small version. Source: libc-abis; LIBC_ABI_MAX.
+    most = 4 if osabi == 3 else 0
+    if wanted.machine == c.EM_MIPS:
+        most = 6
+    if abiversion > most:
+        return "ELF file ABI version invalid"
+    if any(ident[9:]):
+        return "nonzero padding in e_ident"
+    if header.version != 1:
+        return "ELF file version does not match current one"
+    return None
+
+
+class GlibcLoaded:
+    """What is loaded already, by name, soname and file. Source: _dl_map_object(), first loop.
+
+    Numbers are positions in the closure; -1 stands for the interpreter, which is always loaded.
+    """
+
+    def __init__(self, program: Hit, interpreter: str, soname: str | None) -> None:
+        # The program has no name, but its DT_SONAME counts; its file is never compared.
+        self._names: dict[str, int] = {}
+        if program.elf.soname is not None:
+            self._names[program.elf.soname] = 0
+        for name in (interpreter, soname):
+            if name:
+                self._names.setdefault(name, -1)
+        self._files: dict[tuple[int, int], int] = {}
+
+    def by_name(self, name: str) -> int | None:
+        return self._names.get(name)
+
+    def by_file(self, name: str, hit: Hit) -> int | None:
+        """The object that has the same file; ``name`` becomes another name of it."""
+        known = self._files.get(hit.identity)
+        if known is not None:
+            self._names.setdefault(name, known)
+        return known
+
+    def add(self, number: int, name: str, hit: Hit) -> None:
+        names = self._names
+        names.setdefault(name, number)
+        names.setdefault(hit.path, number)
+        if hit.elf.soname is not None:
+            names.setdefault(hit.elf.soname, number)
+        self._files.setdefault(hit.identity, number)
+
+    def interpreter_is(self, number: int) -> None:
+        """The interpreter's position, once something needed it."""
+        for name, known in self._names.items():
+            if known == -1:
+                self._names[name] = number
+
+
+def platform(abi: Abi) -> str | None:
+    """$PLATFORM where it does not depend on the CPU that runs the program.
+
+    Source: AT_PLATFORM, Linux arch/*/include/asm/elf.h, ELF_PLATFORM.
+    """
+    return {
+        (c.EM_X86_64, 64): "x86_64",
+        (c.EM_386, 32): "i686",
+        (c.EM_AARCH64, 64): "aarch64",
+    }.get((abi.machine, abi.bits))
+
+
+# Source: sysdeps/generic/ldconfig.h, FLAG_*; sysdeps/*/dl-cache.h, _DL_CACHE_DEFAULT_ID.
+_FLAGS = {
+    (c.EM_X86_64, 64): (0x0303,),
+    (c.EM_X86_64, 32): (0x0803,),
+    (c.EM_AARCH64, 64): (0x0A03,),
+    (c.EM_PPC64, 64): (0x0503,),
+    (c.EM_S390, 64): (0x0403,),
+    (c.EM_SPARCV9, 64): (0x0103,),
+    (c.EM_IA_64, 64): (0x0203,),
+}
+
+
+def cache_flags(abi: Abi) -> tuple[int, ...]:
+    """The flags of cache entries that a machine's loader takes, its own first."""
+    if abi.machine == c.EM_ARM:
+        return (0x0903 if abi.flags & 0x400 else 0x0B03, 0x0003)
+    if abi.machine == c.EM_RISCV:
+        return (0x1003 if abi.flags & 6 == 4 else 0x0F03,)
+    if abi.machine == c.EM_LOONGARCH:
+        return (0x1203 if abi.flags & 7 == 3 else 0x1103,)
+    if abi.machine == c.EM_MIPS:
+        nan2008 = 0x0C03 if abi.flags & 0x400 else 0
+        if abi.bits == 64:
+            return (0x0E03 if nan2008 else 0x0703,)
+        if abi.flags & 0x20:
+            return (0x0D03 if nan2008 else 0x0603,)
+        return (nan2008,) if nan2008 else (0x0003, 0x0001)
+    return _FLAGS.get((abi.machine, abi.bits), (0x0003, 0x0001))

@@ -1,0 +1,165 @@
+"""musl's ldso: which paths it tries for a name, and what it makes of each.
+
+Source: musl 1.2 ldso/dynlink.c: load_library(), path_open(), fixup_rpath(), map_library().
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+
+from elfpack.elf import constants as c
+from elfpack.elf.file import ElfFile, Malformed
+from elfpack.loader.records import Element, Hit, Kind, Outcome, Scope, SearchList
+from elfpack.loader.system import System
+from elfpack.paths import basename, decode, parent
+
+Verdict = tuple[Outcome, str]
+
+# load_library(), reserved[]: "c.pthread.rt.m.dl.util.xnet."
+_RESERVED = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\.")
+_DEFAULT_PATH = "/lib:/usr/local/lib:/usr/lib"
+_ARCH = re.compile(rb"/etc/ld-musl-([\w-]+)\.path\0")
+
+
+class Musl:
+    """The rules, with the system path of one root."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._environment = SearchList(Kind.ENVIRONMENT, _split(system.library_path))
+        self._path: SearchList | None = None
+
+    def chain(self, hit: Hit, above: tuple[SearchList, ...]) -> tuple[SearchList, ...]:
+        """The lists for what ``hit`` causes to be loaded: DT_RUNPATH, else DT_RPATH, both are
+        inherited. A token other than $ORIGIN makes the whole text be ignored: fixup_rpath()."""
+        elf = hit.elf
+        text = elf.runpath if elf.runpath is not None else elf.rpath
+        if text is None:
+            return above
+        if "$" in text:
+            text = _with_origin(text, self._origin(hit))
+        elements = _split(text)
+        kind = Kind.RUNPATH if elf.runpath is not None else Kind.RPATH
+        return (SearchList(kind, elements, hit.path), *above) if elements else above
+
+    def scope(self, hit: Hit, chain: tuple[SearchList, ...]) -> Scope:
+        """The chain has the object's own list already."""
+        return Scope(chain)
+
+    def expand(self, name: str, hit: Hit) -> str | None:
+        """Tokens in needed names are not expanded."""
+        return name
+
+    def _origin(self, hit: Hit) -> str:
+        if hit.via.kind is Kind.PROGRAM:
+            return parent(hit.real_path)
+        return parent(self._system.absolute(hit.path))
+
+    def steps(self, name: str, scope: Scope) -> Iterator[SearchList]:
+        """The lists of places, in order. Source: load_library()."""
+        # 1. LD_LIBRARY_PATH, before any rpath.
+        if self._environment.elements:
+            yield self._environment
+        # 2. The rpath of the requester and of those that needed it, up to the program.
+        yield from scope.rpath_chain
+        # 3. The system path: the path file replaces the default.
+        if self._path is None:
+            self._path = self._system_path()
+        yield self._path
+
+    def _system_path(self) -> SearchList:
+        # The prefix is the interpreter's path without its last two components.
+        loader = self._system.loader.path
+        prefix = loader.rpartition("/")[0].rpartition("/")[0]
+        raw = self._system.files.read_all(loader)
+        match = _ARCH.search(raw) if isinstance(raw, bytes) else None
+        if match is not None:
+            arch = decode(match[1])
+        else:
+            arch = basename(loader).removeprefix("ld-musl-").removesuffix(".so.1")
+        text = self._system.files.read_all(f"{prefix}/etc/ld-musl-{arch}.path")
+        if isinstance(text, bytes):
+            return SearchList(Kind.PATH_FILE, _split(decode(text.partition(b"\0")[0])))
+        # Unreadable for another reason than its absence: no system path at all.
+        return SearchList(Kind.DEFAULT, _split(_DEFAULT_PATH) if text == errno.ENOENT else ())
+
+    def judge_error(self, number: int, directory_exists: bool) -> Verdict:
+        """An open that failed. Source: path_open(): any other error ends the whole search."""
+        harmless = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENAMETOOLONG)
+        if number in harmless:
+            return Outcome.MISSING, "" if number == errno.ENOENT else os.strerror(number)
+        return Outcome.FATAL, os.strerror(number)
+
+    def judge_special(self, is_directory: bool) -> Verdict:
+        """A candidate that is no regular file."""
+        if is_directory:
+            return Outcome.FATAL, "Is a directory"
+        return Outcome.FATAL, "not a regular file: the loader would wait for it or fail to read it"
+
+    def judge(self, content: ElfFile | Malformed, size: int) -> Verdict:
+        """The first file that opens is taken; map_library() looks at its layout only."""
+        wanted = self._system.abi
+        header = content.header
+        if header is None or header.bits != wanted.bits or header.little != wanted.little:
+            return Outcome.FATAL, "Exec format error"
+        if header.machine != wanted.machine:
+            # ldso maps it all the same and crashes in it: a fault that has to be said here.
+            return Outcome.FATAL, f"wrong machine: {header.machine_name}"
+        return Outcome.FOUND, ""
+
+    def refuse(self, elf: ElfFile | Malformed) -> str | None:
+        """Why an object cannot be mapped. Source: map_library()."""
+        if isinstance(elf, Malformed):
+            return elf.message
+        if elf.header.type not in (c.ET_DYN, c.ET_EXEC) or not elf.dynamic or not elf.loadable:
+            return "Exec format error"
+        return None
+
+    def loaded(self, program: Hit, interpreter: str, soname: str | None) -> MuslLoaded:
+        return MuslLoaded(interpreter)
+
+
+class MuslLoaded:
+    """What is loaded already: by short name or by file, never by soname.
+
+    Source: load_library(). The short name is that under which a search found the object.
+    """
+
+    def __init__(self, interpreter: str) -> None:
+        self._interpreter = interpreter
+        self._number = -1
+        self._names: dict[str, int] = {}
+        self._files: dict[tuple[int, int], int] = {}
+
+    def by_name(self, name: str) -> int | None:
+        if _RESERVED.match(name) or name == self._interpreter:
+            return self._number
+        return None if "/" in name else self._names.get(name)
+
+    def by_file(self, name: str, hit: Hit) -> int | None:
+        known = self._files.get(hit.identity)
+        if known is not None and "/" not in name:
+            self._names.setdefault(name, known)
+        return known
+
+    def add(self, number: int, name: str, hit: Hit) -> None:
+        if "/" not in name:
+            self._names[name] = number
+        self._files.setdefault(hit.identity, number)
+
+    def interpreter_is(self, number: int) -> None:
+        self._number = number
+
+
+def _with_origin(text: str, origin: str) -> str:
+    pieces = re.split(r"\$ORIGIN|\$\{ORIGIN\}", text)
+    return "" if any("$" in piece for piece in pieces) else origin.join(pieces)
+
+
+def _split(text: str) -> tuple[Element, ...]:
+    """The elements of a path: separated by colons or newlines, empty ones left out."""
+    parts = text.replace("\n", ":").split(":")
+    return tuple(Element(part + "/", part) for part in parts if part)

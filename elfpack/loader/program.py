@@ -1,0 +1,201 @@
+"""What the kernel does with a program before any loader runs: ``#!``, PT_INTERP.
+
+Source: Linux fs/exec.c, bprm_execve(); fs/binfmt_script.c; fs/binfmt_elf.c.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import NamedTuple
+
+from elfpack.elf.file import ElfFile, Malformed
+from elfpack.errors import InputError
+from elfpack.loader.files import Files
+from elfpack.loader.records import Hit, Kind, Via
+from elfpack.paths import basename, components, decode, join
+from elfpack.root.walk import Place
+
+SCRIPT_DEPTH = 5
+"""Scripts that the kernel runs through. Source: fs/exec.c, exec_binprm()."""
+_HEAD = 256
+"""Bytes of a script that the kernel reads. Source: include/uapi/linux/binfmts.h."""
+SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+"""PATH in a container whose image sets none, where ``env`` looks for its command."""
+
+
+class Script(NamedTuple):
+    """A ``#!`` file on the way to a program."""
+
+    path: str
+    """As it was named."""
+    real_path: str
+    interpreter: str
+    """The program that its first line names."""
+    command: str | None
+    """For an interpreter that is ``env``: the path of the command it will run, if there is one."""
+    wanted: str | None
+    """For an interpreter that is ``env``: the command's name."""
+
+
+class Program(NamedTuple):
+    """An ELF file that is executed, or a library that is looked at."""
+
+    name: str
+    """As the user named it."""
+    path: str
+    """Absolute guest path, links not resolved."""
+    hit: Hit
+    """The ELF file, ``path`` being what the kernel opens."""
+    scripts: tuple[Script, ...] = ()
+    """The scripts on the way, the one that the user named first."""
+
+    @property
+    def kind(self) -> str:
+        return "script" if self.scripts else self.hit.elf.kind
+
+
+class MissingInterpreter(NamedTuple):
+    """A script whose interpreter the root lacks."""
+
+    name: str
+    scripts: tuple[Script, ...]
+    missing: str
+
+
+def open_program(files: Files, name: str, cwd: str) -> Program | MissingInterpreter:
+    """The program that executing ``name`` comes down to.
+
+    Raises:
+        InputError: there is no such file, it cannot be read, or it is no program.
+    """
+    path = _absolute(cwd, name)
+    scripts: list[Script] = []
+    while True:
+        shown = name if not scripts else path
+        place = _place(files, path, shown, scripts)
+        if place is None:
+            return MissingInterpreter(name, tuple(scripts), path)
+        content = _content(files, place, shown)
+        if not isinstance(content, bytes):
+            hit = Hit(path, place.path, content, place.node.identity, Via(Kind.PROGRAM))
+            return Program(name, path, hit, tuple(scripts))
+        if len(scripts) == SCRIPT_DEPTH:
+            raise InputError(
+                f"its interpreters are scripts, more than {SCRIPT_DEPTH} deep", path=name
+            )
+        script = _script(files, content, path, place, cwd)
+        scripts.append(script)
+        path = _absolute(cwd, script.command or script.interpreter)
+
+
+def _absolute(cwd: str, name: str) -> str:
+    """An absolute path without ``.`` and doubled slashes; ``..`` stays, links may precede it."""
+    path = "/" + "/".join(components(join(cwd, name)))
+    return path + "/" if name.endswith("/") else path
+
+
+def _place(files: Files, path: str, shown: str, scripts: list[Script]) -> Place | None:
+    place = files.find(path)
+    if isinstance(place, int):
+        if scripts and place in (errno.ENOENT, errno.ENOTDIR):
+            return None
+        raise InputError(_reason(place), path=shown, hint=_advice(place))
+    if place.node.is_directory:
+        raise InputError("is a directory", path=shown, hint="name a program in it")
+    if not place.node.is_regular:
+        raise InputError(
+            "is not a regular file", path=shown, hint="a FIFO, socket or device is no program"
+        )
+    return place
+
+
+def _content(files: Files, place: Place, shown: str) -> ElfFile | bytes:
+    """The ELF record, or the head of a script."""
+    content = files.content(place)
+    if isinstance(content, int):
+        raise InputError(_reason(content), path=shown, hint=_advice(content))
+    if isinstance(content, ElfFile):
+        if content.kind == "object":
+            raise InputError(
+                "an object file or core dump, which no loader loads",
+                path=shown,
+                hint="name the program that was linked from it",
+            )
+        return content
+    return _head(files, place, content, shown)
+
+
+def _head(files: Files, place: Place, broken: Malformed, shown: str) -> bytes:
+    if not broken.head.startswith(b"#!"):
+        raise InputError(
+            broken.message, path=shown, hint="name a program, a shared library or a #! script"
+        )
+    source = files.open(place)
+    try:
+        return source.pread(_HEAD, 0)
+    finally:
+        source.close()
+
+
+def _script(files: Files, head: bytes, path: str, place: Place, cwd: str) -> Script:
+    """Source: fs/binfmt_script.c, load_script()."""
+    line, newline, _ = head[2:].partition(b"\n")
+    words = line.strip(b" \t").split(None, 1) if line.strip(b" \t") else []
+    if not words or (not newline and len(head) == _HEAD and len(words) == 1):
+        raise InputError(
+            "a script whose first line names no interpreter that the kernel can read",
+            path=path,
+            hint=f"the kernel reads {_HEAD} bytes of it",
+        )
+    interpreter = decode(words[0].partition(b"\0")[0])
+    argument = decode(words[1].partition(b"\0")[0]).strip(" \t") if len(words) > 1 else ""
+    wanted = command = None
+    if basename(interpreter) == "env" and argument:
+        wanted = _env_command(argument)
+        command = _on_path(files, wanted, cwd) if wanted else None
+    return Script(path, place.path, interpreter, command, wanted)
+
+
+def _env_command(argument: str) -> str | None:
+    """The command that ``env ARGUMENT FILE`` runs; None if that is FILE itself.
+
+    The kernel passes the rest of the line as one argument; ``-S`` splits it.
+    Source: coreutils, env(1).
+    """
+    if argument.startswith("-S"):
+        argument = argument[2:].strip()
+    elif argument.startswith("--split-string"):
+        argument = argument.removeprefix("--split-string").lstrip("= ").strip()
+    else:
+        return argument if "=" not in argument and not argument.startswith("-") else None
+    for word in argument.split():
+        if "=" not in word and not word.startswith("-"):
+            return word
+    return None
+
+
+def _on_path(files: Files, command: str, cwd: str) -> str | None:
+    if "/" in command:
+        return join(cwd, command)
+    for directory in SEARCH_PATH:
+        place = files.find(f"{directory}/{command}")
+        if not isinstance(place, int) and place.node.is_regular:
+            return f"{directory}/{command}"
+    return None
+
+
+def _reason(number: int) -> str:
+    if number == errno.ENOENT:
+        return "no such file"
+    if number == errno.EACCES:
+        return "cannot be read: permission denied"
+    return f"cannot be read: {os.strerror(number).lower()}"
+
+
+def _advice(number: int) -> str:
+    if number == errno.EACCES:
+        return "run as a user who may read it"
+    if number in (errno.ENOENT, errno.ENOTDIR):
+        return "check the name"
+    return "check the file"

@@ -1,0 +1,112 @@
+"""What passes between the rooms of the loader."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from elfpack.elf.file import ElfFile
+
+
+class Kind(str, Enum):
+    """How an object was found, in the words that users read."""
+
+    PROGRAM = "program"
+    INTERPRETER = "interpreter"
+    PATH = "path"
+    """The needed name has a slash: it is opened as it is."""
+    RPATH = "rpath"
+    RUNPATH = "runpath"
+    ENVIRONMENT = "LD_LIBRARY_PATH"
+    CACHE = "ld.so.cache"
+    PATH_FILE = "path file"
+    """musl's /etc/ld-musl-ARCH.path."""
+    DEFAULT = "default path"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Element(NamedTuple):
+    """One directory of a search path."""
+
+    directory: str
+    """Tokens expanded, ending in ``/``; empty for the working directory."""
+    written: str
+    """As the tag or variable has it: ``$ORIGIN/../lib``."""
+
+
+class SearchList(NamedTuple):
+    """One list of directories. A loader's error may end it, but not the search."""
+
+    kind: Kind
+    elements: tuple[Element, ...] = ()
+    owner: str = ""
+    """The path of the object whose tag it is."""
+    files: tuple[str, ...] = ()
+    """Whole paths instead of directories: the answer of the cache."""
+
+
+class Via(NamedTuple):
+    """How an object was found."""
+
+    kind: Kind
+    owner: str = ""
+    """The path of the object whose DT_RPATH or DT_RUNPATH led there."""
+    written: str = ""
+    """The element of the search path as it is written."""
+
+
+class Hit(NamedTuple):
+    """The answer to one search. Shared by all closures that ask the same."""
+
+    path: str
+    """The path that the loader opens, links not resolved; relative if the search path is."""
+    real_path: str
+    """Where the file is, links resolved inside the root."""
+    elf: ElfFile
+    identity: tuple[int, int]
+    via: Via
+
+
+class Refusal(NamedTuple):
+    """A candidate at which the loader stops instead of looking further."""
+
+    path: str
+    reason: str
+    """In the loader's words."""
+
+
+class Outcome(str, Enum):
+    """What became of a candidate."""
+
+    FOUND = "found"
+    MISSING = "no such file"
+    SKIPPED = "skipped"
+    END_OF_LIST = "ends the list"
+    FATAL = "the loader stops"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Probe(NamedTuple):
+    """One candidate of a search, with its outcome. Made only when somebody asks why."""
+
+    path: str
+    via: Via
+    outcome: Outcome
+    detail: str = ""
+
+
+class Scope(NamedTuple):
+    """All that the answer to a search depends on besides the name and the loader."""
+
+    rpath_chain: tuple[SearchList, ...] = ()
+    """The RPATH lists that count for this object, its own first."""
+    runpath: SearchList | None = None
+    no_default: bool = False
+    """DF_1_NODEFLIB."""
+
+
+EMPTY_SCOPE = Scope()

@@ -1,0 +1,166 @@
+"""From a program's name to its closure: the one way in to the loader's rooms."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from elfpack.elf import constants as c
+from elfpack.elf.file import Abi, ElfFile
+from elfpack.loader.closure import Closure, walk
+from elfpack.loader.files import Files
+from elfpack.loader.identify import (
+    MUSL,
+    Loader,
+    assumed,
+    identify,
+    musl_interpreter,
+    usual_interpreters,
+)
+from elfpack.loader.machine import same_machine
+from elfpack.loader.program import MissingInterpreter, Program, open_program
+from elfpack.loader.records import Hit, Kind, Probe, Via
+from elfpack.loader.search import Search
+from elfpack.loader.system import System
+from elfpack.paths import parent
+from elfpack.root.node import Root
+
+
+class Options(NamedTuple):
+    """Where a closure is looked for, besides the root."""
+
+    library_path: str = ""
+    """LD_LIBRARY_PATH as it is written."""
+    cwd: str = "/"
+    """The working directory as a guest path."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of needed names that are not followed."""
+
+
+class Resolver:
+    """Resolves closures in one root and keeps what it has read. Threads may share it."""
+
+    def __init__(self, root: Root) -> None:
+        self.files = Files(root)
+        self._loaders: dict[tuple[str, Abi], Loader] = {}
+        self._searches: dict[tuple[Loader, Abi, str, str, str], Search] = {}
+
+    def resolve(self, name: str, options: Options) -> Closure:
+        """What the loader would load for a program, script or library.
+
+        Raises:
+            InputError: the program cannot be read, or is none.
+        """
+        program = open_program(self.files, name, options.cwd)
+        if isinstance(program, MissingInterpreter):
+            return Closure(
+                None, name, missing_interpreter=program.missing, scripts=program.scripts
+            )
+        return self.closure(program, options)
+
+    def closure(self, program: Program, options: Options) -> Closure:
+        """As :meth:`resolve`, for a program that is open already."""
+        elf = program.hit.elf
+        if elf.interpreter is None and (elf.header.type == c.ET_EXEC or not elf.dynamic):
+            return Closure(
+                program, program.name, hits=(program.hit,), names=(program.name,),
+                requesters=(-1,), targets=((),), scripts=program.scripts,
+            )
+        interpreter, path = self._interpreter(elf, options)
+        loader = self._loader(interpreter, path, elf.abi)
+        missing = elf.interpreter if interpreter is None else None
+        search = self._search(loader, program.hit, options)
+        closure = walk(program, interpreter, search, options.exclude, missing)
+        if elf.interpreter is None and interpreter is not None:
+            closure = _without_unneeded(closure)
+        return closure
+
+    def search(self, closure: Closure, options: Options) -> Search:
+        """The searches that a closure was made by."""
+        assert closure.loader is not None
+        return self._search(closure.loader, closure.hits[0], options)
+
+    def trail(self, closure: Closure, name: str, requester: int, options: Options) -> tuple[Probe, ...]:
+        """Every candidate for a needed name of an object of a closure, with its outcome."""
+        search = self.search(closure, options)
+        rules = search.rules
+        line = [requester]
+        while line[-1] > 0:
+            line.append(closure.requesters[line[-1]])
+        chain = rules.chain(closure.hits[line[-1]], ())
+        for number in reversed(line[:-1]):
+            chain = rules.chain(closure.hits[number], chain)
+        return search.trail(name, rules.scope(closure.hits[requester], chain))
+
+    def open_hit(self, path: str, kind: Kind, options: Options) -> Hit | None:
+        """The ELF file at a path, None if there is none."""
+        absolute = path if path.startswith("/") else f"{options.cwd}/{path}"
+        place = self.files.find(absolute)
+        if isinstance(place, int) or not place.node.is_regular:
+            return None
+        content = self.files.content(place)
+        if not isinstance(content, ElfFile):
+            return None
+        return Hit(path, place.path, content, place.node.identity, Via(kind))
+
+    def _interpreter(self, elf: ElfFile, options: Options) -> tuple[Hit | None, str]:
+        """The loader's file, and the path it is known by."""
+        if elf.interpreter is not None:
+            return self.open_hit(elf.interpreter, Kind.INTERPRETER, options), elf.interpreter
+        candidates = usual_interpreters(elf.abi)
+        musl = musl_interpreter(elf.abi)
+        if musl is not None:
+            candidates = (musl, *candidates) if wants_musl(elf) else (*candidates, musl)
+        for path in candidates:
+            hit = self.open_hit(path, Kind.INTERPRETER, options)
+            if hit is not None and _loads(hit, elf.abi):
+                return hit, path
+        return None, candidates[0] if candidates else ""
+
+    def _loader(self, interpreter: Hit | None, path: str, abi: Abi) -> Loader:
+        key = (path, abi)
+        known = self._loaders.get(key)
+        if known is None:
+            raw = self.files.read_all(interpreter.real_path) if interpreter is not None else None
+            known = identify(raw, path, abi) if isinstance(raw, bytes) else assumed(path, abi)
+            self._loaders[key] = known
+        return known
+
+    def _search(self, loader: Loader, program: Hit, options: Options) -> Search:
+        # Tokens in LD_LIBRARY_PATH stand for the program's values, so only then it matters.
+        origin = parent(program.real_path) if "$" in options.library_path else "/"
+        key = (loader, program.elf.abi, options.library_path, origin, options.cwd)
+        known = self._searches.get(key)
+        if known is None:
+            system = System(
+                self.files, loader, program.elf.abi, options.library_path, origin, options.cwd
+            )
+            known = self._searches.setdefault(key, Search(system))
+        return known
+
+
+def wants_musl(elf: ElfFile) -> bool:
+    """Whether a library was linked with musl, by what it needs: ``libc.musl-ARCH.so.1`` on Alpine,
+    ``libc.so`` elsewhere, which with glibc is a text file that nothing needs."""
+    return any(n == "libc.so" or n.startswith("libc.musl-") for n in elf.needed)
+
+
+def _loads(interpreter: Hit, abi: Abi) -> bool:
+    header = interpreter.elf.header
+    return (
+        header.bits == abi.bits
+        and header.little == abi.little
+        and same_machine(header.machine, header.flags, abi)
+    )
+
+
+def _without_unneeded(closure: Closure) -> Closure:
+    """A library names no interpreter: the one it was looked up by is part of the closure only if
+    something needs it."""
+    if any(hit.via.kind is Kind.INTERPRETER for hit in closure.hits[1:]):
+        return closure
+    from dataclasses import replace
+
+    return replace(closure, interpreter=None)
+
+
+__all__ = ["MUSL", "Options", "Resolver", "wants_musl"]

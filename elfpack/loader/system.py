@@ -1,0 +1,27 @@
+"""One loader at work in one root: what its rules read besides the objects themselves."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from elfpack.elf.file import Abi
+from elfpack.loader.files import Files
+from elfpack.loader.identify import Loader
+from elfpack.paths import join
+
+
+class System(NamedTuple):
+    files: Files
+    loader: Loader
+    abi: Abi
+    """What an object must be to be loaded."""
+    library_path: str = ""
+    """LD_LIBRARY_PATH as it is written; empty for none."""
+    origin: str = "/"
+    """Of the program: tokens in LD_LIBRARY_PATH stand for its values."""
+    cwd: str = "/"
+    """The working directory, for relative elements and names with a slash."""
+
+    def absolute(self, path: str) -> str:
+        """A path as the loader opens it, made absolute by the working directory."""
+        return path if path.startswith("/") else join(self.cwd, path)

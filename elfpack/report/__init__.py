@@ -1,0 +1,1 @@
+"""Records in, lines out. Nothing here reads a file or prints."""

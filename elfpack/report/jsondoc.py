@@ -1,0 +1,78 @@
+"""``elfpack.deps/1``: closures as JSON.
+
+A name that is not UTF-8 has its odd bytes as the lone surrogates U+DC80 to U+DCFF, written as
+``\\udcNN`` escapes: Python's surrogateescape turns them back into the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from elfpack.errors import ElfpackError
+from elfpack.loader.closure import Closure
+
+SCHEMA = "elfpack.deps/1"
+
+
+def document(results: Iterable[Closure | tuple[str, ElfpackError]]) -> dict[str, Any]:
+    """The whole document. Programs that could not be read are in ``errors``, by their names."""
+    programs: list[dict[str, Any]] = []
+    errors: list[dict[str, str]] = []
+    for result in results:
+        if isinstance(result, Closure):
+            programs.append(program(result))
+            if result.refusal is not None:
+                errors.append({"path": result.name, "message": _refusal(result)})
+        else:
+            path, error = result
+            errors.append({"path": path, "message": error.message})
+    return {"schema": SCHEMA, "programs": programs, "errors": errors}
+
+
+def _refusal(closure: Closure) -> str:
+    assert closure.refusal is not None
+    return f"{closure.refusal.path}: {closure.refusal.reason}"
+
+
+def program(closure: Closure) -> dict[str, Any]:
+    """One closure."""
+    header = closure.hits[0].elf.header if closure.hits else None
+    elf = closure.hits[0].elf if closure.hits else None
+    return {
+        "path": closure.name,
+        "kind": closure.kind,
+        "machine": header.machine_name if header else None,
+        "bits": header.bits if header else None,
+        "endian": ("little" if header.little else "big") if header else None,
+        "interpreter": elf.interpreter if elf else None,
+        "libc": closure.loader.libc if closure.loader else None,
+        "libraries": [
+            {
+                "name": library.name,
+                "path": library.path,
+                "real_path": library.real_path,
+                "soname": library.soname,
+                "found_by": library.found_by,
+                "needed_by": list(library.needed_by),
+            }
+            for library in closure.libraries
+        ],
+        "missing": _missing(closure),
+        "excluded": list(closure.excluded),
+        "scripts": [
+            {"path": s.path, "interpreter": s.interpreter, "command": s.command}
+            for s in closure.scripts
+        ],
+    }
+
+
+def _missing(closure: Closure) -> list[dict[str, Any]]:
+    missing: list[dict[str, Any]] = [
+        {"name": m.name, "needed_by": list(m.needed_by), "searched": list(m.searched)}
+        for m in closure.missing
+    ]
+    if closure.missing_interpreter is not None:
+        path = closure.missing_interpreter
+        missing.append({"name": path, "needed_by": [closure.name], "searched": [path]})
+    return missing

@@ -1,0 +1,1 @@
+"""The tree under analysis, and the only code that touches it."""

@@ -1,0 +1,159 @@
+"""A directory of the host as a root: ``/``, or a sysroot. By descriptors, never by joined paths."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Any
+
+from elfpack.errors import InputError
+from elfpack.paths import decode, encode
+from elfpack.root.node import Node
+
+_DESCRIPTORS = 128
+"""Directories kept open. More are opened for each look-up: a process may have 1,024 files."""
+_O_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_NONBLOCK: what was a regular file a moment ago may be a FIFO now, and must not hang us.
+_O_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+
+class FileSource:
+    """A file of the host, open for reading."""
+
+    __slots__ = ("_fd", "size")
+
+    def __init__(self, fd: int, size: int) -> None:
+        self._fd = fd
+        self.size = size
+
+    def pread(self, size: int, offset: int) -> bytes:
+        return os.pread(self._fd, size, offset)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class DirectoryRoot:
+    """Opens each directory component by component, relative to the one above it, and follows no
+    link: someone who swaps a directory for a link while elfpack works gains nothing."""
+
+    def __init__(self, path: str = "/") -> None:
+        """``path`` is a host path; links on the way to it are followed, inside it they are data."""
+        self.label = path
+        try:
+            self._top = os.open(encode(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as e:
+            raise InputError(
+                f"cannot be used as a root: {os.strerror(e.errno or 0).lower()}",
+                path=path,
+                hint="name a directory that holds the tree to look in",
+            ) from e
+        self._open: dict[str, int] = {"": self._top}
+
+    def close(self) -> None:
+        """Let go of the descriptors. The root cannot be used afterwards."""
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def node(self, directory: str, name: str) -> Node | int:
+        try:
+            fd, keep = self._descriptor(directory)
+        except OSError as e:
+            return e.errno or errno.EIO
+        try:
+            return _node(fd, encode(name))
+        except OSError as e:
+            return e.errno or errno.EIO
+        except ValueError:  # a NUL in the name: no file has one
+            return errno.ENOENT
+        finally:
+            if not keep:
+                os.close(fd)
+
+    def entries(self, directory: str) -> tuple[str, ...] | int:
+        try:
+            fd, keep = self._descriptor(directory)
+        except OSError as e:
+            return e.errno or errno.EIO
+        try:
+            # O_PATH descriptors cannot be read; "." is the directory itself, no link.
+            listing = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
+        except OSError as e:
+            return e.errno or errno.EIO
+        finally:
+            if not keep:
+                os.close(fd)
+        try:
+            return tuple(decode(n) for n in sorted(map(os.fsencode, os.listdir(listing))))
+        finally:
+            os.close(listing)
+
+    def open(self, directory: str, name: str, node: Node) -> FileSource:
+        if not node.is_regular:
+            raise OSError(errno.EINVAL, "not a regular file")
+        parent, keep = self._descriptor(directory)
+        try:
+            fd = os.open(encode(name), _O_FILE, dir_fd=parent)
+        finally:
+            if not keep:
+                os.close(parent)
+        seen = os.fstat(fd)
+        if (seen.st_dev, seen.st_ino) == node.identity and (
+            (seen.st_size, seen.st_mtime_ns) == (node.size, node.mtime_ns)
+            and stat.S_ISREG(seen.st_mode)
+        ):
+            return FileSource(fd, seen.st_size)
+        os.close(fd)
+        raise InputError(
+            "changed while elfpack worked",
+            path=f"{directory}/{name}",
+            hint="run again when nothing writes to it",
+        )
+
+    def _descriptor(self, directory: str) -> tuple[int, bool]:
+        """A descriptor of a real directory, and whether it is kept open for later."""
+        known = self._open.get(directory)
+        if known is not None:
+            return known, True
+        # Up to the nearest directory that is open, then down again.
+        missing: list[str] = []
+        above = directory
+        while above not in self._open:
+            above, _, name = above.rpartition("/")
+            missing.append(name)
+        fd, keep = self._open[above], True
+        for name in reversed(missing):
+            above = f"{above}/{name}"
+            try:
+                below = os.open(encode(name), _O_DIRECTORY, dir_fd=fd)
+            finally:
+                if not keep:
+                    os.close(fd)
+            keep = len(self._open) < _DESCRIPTORS
+            if keep:
+                kept = self._open.setdefault(above, below)
+                if kept != below:  # another thread was faster
+                    os.close(below)
+                    below = kept
+            fd = below
+        return fd, keep
+
+
+def _node(fd: int, name: bytes) -> Node:
+    found: Any = os.stat(name, dir_fd=fd, follow_symlinks=False) if name else os.fstat(fd)
+    mode = found.st_mode
+    target = decode(os.readlink(name, dir_fd=fd)) if stat.S_ISLNK(mode) else ""
+    return Node(
+        mode,
+        (found.st_dev, found.st_ino),
+        found.st_size,
+        found.st_mtime_ns,
+        target,
+        (found.st_uid, found.st_gid),
+    )

@@ -1,0 +1,153 @@
+"""Follows links, one component at a time, inside a root. Nobody else does."""
+
+from __future__ import annotations
+
+import errno
+from typing import NamedTuple
+
+from elfpack.paths import encode
+from elfpack.root.node import Node, Root
+
+LINK_LIMIT = 40
+"""Links followed in one look-up. Source: Linux include/linux/namei.h, MAXSYMLINKS."""
+PATH_LIMIT = 4096
+"""Bytes of a path with its NUL. Source: Linux include/uapi/linux/limits.h, PATH_MAX."""
+
+
+class Hop(NamedTuple):
+    """A symbolic link on the way to a file."""
+
+    path: str
+    """Where the link is, by its real directory."""
+    target: str
+    """Its text."""
+
+
+class Place(NamedTuple):
+    """Where a look-up ended."""
+
+    directory: str
+    """The real directory, ``""`` for the top."""
+    name: str
+    """The entry in it, ``""`` for the top directory itself."""
+    node: Node
+    hops: tuple[Hop, ...] = ()
+    """The links that were followed, in order."""
+
+    @property
+    def path(self) -> str:
+        """The real path: no component of it is a link."""
+        return f"{self.directory}/{self.name}"
+
+
+class Walker:
+    """Look-ups in one root, each directory resolved once.
+
+    The tables only gain entries whose value does not depend on who computed it, so threads may
+    share a walker; it sees the tree as first read.
+    """
+
+    def __init__(self, root: Root) -> None:
+        self.root = root
+        self._directories: dict[str, str | int] = {"": ""}
+
+    def find(self, path: str, *, follow: bool = True) -> Place | int:
+        """The file at a guest path, or the errno that the kernel would give.
+
+        With ``follow`` false, a link as the last component is the answer itself.
+        """
+        before, _, name = path.rpartition("/")
+        if name not in ("", ".", ".."):
+            directory = self._directories.get(before)
+            if directory is None:
+                directory = self._directory(before)
+            if isinstance(directory, int):
+                return directory
+            node = self.root.node(directory, name)
+            if isinstance(node, int):
+                return node
+            # The links on the way of the directory part are wanted only when something is
+            # packed: trace() walks again for them.
+            if not (follow and node.is_link) and len(path) < PATH_LIMIT // 4:
+                return Place(directory, name, node)
+        return self._walk(path, follow)
+
+    def trace(self, path: str, *, follow: bool = True) -> Place | int:
+        """As :meth:`find`, with every link on the way in ``hops``."""
+        return self._walk(path, follow)
+
+    def _directory(self, path: str) -> str | int:
+        """The real path of the directory that ``path`` names, remembered."""
+        known = self._directories.get(path)
+        if known is None:
+            place = self._walk(path + "/", True)
+            if isinstance(place, int):
+                known = place
+            else:
+                known = place.path if place.name else ""
+            self._directories[path] = known
+        return known
+
+    def _walk(self, path: str, follow: bool) -> Place | int:
+        # Source: path_resolution(7); the kernel checks the length before the first component.
+        if len(path) >= PATH_LIMIT // 4 and len(encode(path)) >= PATH_LIMIT:
+            return errno.ENAMETOOLONG
+        root = self.root
+        directory = ""
+        here = _top(root)
+        hops: list[Hop] = []
+        pending = path.split("/")[::-1]
+        must_be_directory = pending[0] in ("", ".", "..")
+        while pending:
+            name = pending.pop()
+            if name in ("", "."):
+                continue
+            if not here[1].is_directory:
+                return errno.ENOTDIR
+            directory = f"{here[0]}/{here[2]}" if here[2] else ""
+            if name == "..":
+                here = _parent(root, directory)
+                continue
+            node = root.node(directory, name)
+            if isinstance(node, int):
+                return node
+            if node.is_link and (follow or must_be_directory or _more(pending)):
+                if len(hops) == LINK_LIMIT:
+                    return errno.ELOOP
+                if not node.target:
+                    return errno.ENOENT
+                hops.append(Hop(f"{directory}/{name}", node.target))
+                here = _top(root) if node.target.startswith("/") else _itself(root, directory)
+                pending.extend(node.target.split("/")[::-1])
+                continue
+            here = (directory, node, name)
+        if must_be_directory and not here[1].is_directory:
+            return errno.ENOTDIR
+        return Place(here[0], here[2], here[1], tuple(hops))
+
+
+def _more(pending: list[str]) -> bool:
+    """Whether a component is still to come, so that the one at hand has to be a directory."""
+    return any(name not in ("", ".") for name in pending)
+
+
+_TOP = Node(0o040755, (0, 0), 0, 0)
+"""Stands for the top of a root that cannot tell of itself."""
+
+
+def _top(root: Root) -> tuple[str, Node, str]:
+    node = root.node("", "")
+    return ("", _TOP if isinstance(node, int) else node, "")
+
+
+def _itself(root: Root, directory: str) -> tuple[str, Node, str]:
+    """A real directory as a position of the walk."""
+    if not directory:
+        return _top(root)
+    above, _, name = directory.rpartition("/")
+    node = root.node(above, name)
+    return (above, _TOP if isinstance(node, int) else node, name)
+
+
+def _parent(root: Root, directory: str) -> tuple[str, Node, str]:
+    return _itself(root, directory.rpartition("/")[0])

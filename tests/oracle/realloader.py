@@ -1,0 +1,52 @@
+"""Asks a real loader what it loads. It is started itself; the program never runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+_ADDRESS = re.compile(rb" \(0x[0-9a-f]+\)$")
+_VDSO = re.compile(rb"\tlinux-(vdso|gate)")
+
+
+def ask(loader: str, program: str, *, cwd: Path | None = None, **env: str) -> tuple[int, list[str]]:
+    """Exit status and lines of ``LD_TRACE_LOADED_OBJECTS=1 LOADER PROGRAM``, as elfpack has them:
+    without addresses and the vDSO."""
+    done = subprocess.run(
+        [loader, program],
+        env={"LD_TRACE_LOADED_OBJECTS": "1", **env},
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+    lines = [
+        os.fsdecode(_ADDRESS.sub(b"", line))
+        for line in done.stdout.split(b"\n")
+        if line and not _VDSO.match(line)
+    ]
+    return done.returncode, lines
+
+
+def message(loader: str, program: str, *, cwd: Path | None = None, **env: str) -> str:
+    """What the loader prints on standard error."""
+    done = subprocess.run(
+        [loader, program],
+        env={"LD_TRACE_LOADED_OBJECTS": "1", **env},
+        cwd=cwd,
+        capture_output=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+    return os.fsdecode(done.stderr).strip()
+
+
+def candidates(loader: str, program: str, *, cwd: Path | None = None, **env: str) -> list[str]:
+    """The paths of ``trying file=`` in ``LD_DEBUG=libs``, in order."""
+    text = message(loader, program, cwd=cwd, LD_DEBUG="libs", **env)
+    return re.findall(r"trying file=(.*)", text)

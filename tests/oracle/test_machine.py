@@ -1,0 +1,85 @@
+"""Every ELF file of this machine: the same objects as the real loader, in the same order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from elfpack.api.session import Session
+from elfpack.errors import ElfpackError
+from elfpack.loader.closure import Closure
+from elfpack.report import ldd
+from tests.oracle.realloader import ask
+
+PLACES = ("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/libexec", "/usr/local/bin")
+DIFFERING: frozenset[str] = frozenset()
+"""Files where elfpack is not equal to the loader yet, by name. Empty, and it has to stay so."""
+
+
+def _elf_files() -> Iterator[str]:
+    for place in PLACES:
+        for directory, _, names in os.walk(place):
+            for name in sorted(names):
+                path = Path(directory, name)
+                if path.is_symlink() or not path.is_file() or path.stat().st_size < 64:
+                    continue
+                with path.open("rb") as file:
+                    if file.read(4) == b"\x7fELF":
+                        yield str(path)
+
+
+def _dynamic(session: Session) -> tuple[dict[str, Closure], dict[str, str]]:
+    closures: dict[str, Closure] = {}
+    refused: dict[str, str] = {}
+    for path in _elf_files():
+        try:
+            closure = session.resolve(path)
+        except ElfpackError as e:
+            refused[path] = e.message
+            continue
+        if closure.loader is not None:
+            closures[path] = closure
+    return closures, refused
+
+
+def test_every_elf_file(capsys: pytest.CaptureFixture[str]) -> None:
+    with Session("/") as session:
+        closures, refused = _dynamic(session)
+        by_loader = {
+            path: c.interpreter.path if c.interpreter is not None else None
+            for path, c in closures.items()
+        }
+        native = _native(closures, by_loader)
+    with ThreadPoolExecutor(2) as pool:
+        answers = dict(zip(native, pool.map(lambda p: ask(native[p], p), native), strict=True))
+    differing = []
+    for path, (status, expected) in answers.items():
+        ours = [] if closures[path].refusal else list(ldd.lines(closures[path]))
+        if status == 0 and ours != expected:
+            differing.append(path)
+        if status != 0 and closures[path].refusal is None:
+            differing.append(path)
+    with capsys.disabled():
+        print(
+            f"\noracle: {len(answers) - len(differing)}/{len(answers)} ELF files equal to the real "
+            f"loader; {len(refused)} that no loader loads, "
+            f"{len(closures) - len(answers)} for other loaders"
+        )
+    assert answers
+    assert set(differing) == DIFFERING
+
+
+def _native(closures: dict[str, Closure], by_loader: dict[str, str | None]) -> dict[str, str]:
+    """The loader to ask for each file: that of its class, as long as it runs here."""
+    host = closures["/usr/bin/env"] if "/usr/bin/env" in closures else None
+    assert host is not None and host.loader is not None
+    abi = host.hits[0].elf.abi
+    return {
+        path: by_loader[path] or host.loader.path
+        for path, closure in closures.items()
+        if closure.hits[0].elf.abi == abi and closure.loader and closure.loader.libc == "glibc"
+    }
