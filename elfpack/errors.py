@@ -61,6 +61,8 @@ class Finding(NamedTuple):
     """The file that the finding is about."""
     message: str
     hint: str | None = None
+    note: bool = False
+    """Good to know, no fault: told as a note instead of a warning."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" + (f" ({self.hint})" if self.hint else "")

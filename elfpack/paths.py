@@ -75,12 +75,12 @@ def ancestors(path: str) -> Iterator[str]:
 
 
 def sort_key(path: str) -> tuple[bytes, ...]:
-    """The order of entries in an output: by components, as bytes, so that ``/a/b`` follows ``/a``."""
+    """The order of entries in an output: by components, as bytes. ``/a/b`` follows ``/a``."""
     return tuple(encode(path).split(b"/"))
 
 
 def printable(text: str) -> str:
-    """``text`` with all that could steer a terminal made visible as ``\\xNN`` or ``\\uNNNN``.
+    r"""``text`` with all that could steer a terminal made visible as ``\xNN`` or ``\uNNNN``.
 
     Control characters (C0, DEL, C1), bytes that are not UTF-8, and the invisible characters that
     change the direction or the look of what follows.

@@ -21,9 +21,7 @@ class Session:
     Threads may share one. It sees each file as first read; make a new one to look again.
     """
 
-    def __init__(
-        self, root: str = "/", *, cwd: str | None = None, library_path: str = ""
-    ) -> None:
+    def __init__(self, root: str = "/", *, cwd: str | None = None, library_path: str = "") -> None:
         """
         Args:
             root: the directory that names are looked up in.

@@ -42,6 +42,7 @@ class Shown(NamedTuple):
 @click.pass_obj
 def deps(
     talk: Talk,
+    /,
     programs: tuple[str, ...],
     form: str,
     root: str | None,
@@ -96,14 +97,14 @@ class _Check(NamedTuple):
             )
             return 1
         missing = [
-            m for m in closure.missing if not any(fnmatchcase(m.name, g) for g in self.allow_missing)
+            m
+            for m in closure.missing
+            if not any(fnmatchcase(m.name, g) for g in self.allow_missing)
         ]
         return 1 if missing or closure.missing_interpreter is not None else 0
 
     def _note_environment(self, closure: Closure) -> None:
-        found = [
-            hit.path for hit in closure.hits if hit.via.kind is Kind.ENVIRONMENT
-        ]
+        found = [hit.path for hit in closure.hits if hit.via.kind is Kind.ENVIRONMENT]
         if found:
             self.talk.note(f"{closure.name}: found through LD_LIBRARY_PATH: {', '.join(found)}")
 
@@ -135,12 +136,14 @@ def _on_path(name: str) -> str | None:
 
     for directory in (options.environment("PATH") or "").split(":"):
         path = f"{directory}/{name}"
-        if directory and os.path.isfile(os.fsencode(path)):  # noqa: PTH113
+        if directory and os.path.isfile(os.fsencode(path)):
             return path
     return None
 
 
-def _checked(results: Iterator[Closure | tuple[str, ElfpackError]], check: _Check) -> Iterator[Result]:
+def _checked(
+    results: Iterator[Closure | tuple[str, ElfpackError]], check: _Check
+) -> Iterator[Result]:
     for result in results:
         if isinstance(result, Closure):
             yield result, check.status(result)

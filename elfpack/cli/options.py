@@ -20,7 +20,7 @@ def text(value: str) -> str:
     return decode(os.fsencode(value))
 
 
-class Text(click.ParamType):
+class Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A string that may hold any bytes."""
 
     name = "text"

@@ -81,5 +81,7 @@ class Results:
             except BrokenPipeError:
                 raise
             except OSError as e:
-                reason = "is closed" if e.errno == errno.EBADF else os.strerror(e.errno or 0).lower()
+                reason = (
+                    "is closed" if e.errno == errno.EBADF else os.strerror(e.errno or 0).lower()
+                )
                 raise OutputError(reason, path="standard output") from e

@@ -72,7 +72,7 @@ class ElfFile(NamedTuple):
     debug: bool = False
     """Has DT_DEBUG, which linkers put into executables only."""
     filters: tuple[tuple[int, str], ...] = ()
-    """DT_AUXILIARY and DT_FILTER: (number of needed names before it, name); see :attr:`required`."""
+    """DT_AUXILIARY and DT_FILTER: how many needed names stand before it, and its name."""
     required: tuple[bool, ...] = ()
     """For each of :attr:`filters`: whether it is DT_FILTER, which must be found."""
     audit: tuple[str, ...] = ()

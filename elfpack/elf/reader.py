@@ -154,9 +154,7 @@ def _header(head: bytes) -> tuple[Header, Encoding]:
     (ident, kind, machine, version, entry, phoff, shoff, flags, _, phentsize, phnum, *_) = (
         encoding.header.unpack_from(head)
     )
-    header = Header(
-        ident, kind, machine, version, flags, phoff, phentsize, phnum, shoff, entry
-    )
+    header = Header(ident, kind, machine, version, flags, phoff, phentsize, phnum, shoff, entry)
     return header, encoding
 
 
@@ -321,7 +319,7 @@ def _file(source: Source, layout: Layout, head: bytes) -> ElfFile:
         interpreter = _interpreter(source, layout, head)
     except ElfFault as e:
         raise ElfFault(e.message, header) from None
-    loadable = any([s.type == c.PT_LOAD for s in layout.segments])
+    loadable = any(s.type == c.PT_LOAD for s in layout.segments)
     if not layout.dynamic:
         return ElfFile(header, interpreter, layout.dynamic is not None, loadable)
     try:

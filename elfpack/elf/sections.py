@@ -47,7 +47,9 @@ def defined_functions(source: Source) -> frozenset[str]:
     from elftools.elf.elffile import ELFFile
 
     try:
-        section = ELFFile(io.BufferedReader(_Stream(source), 1 << 16)).get_section_by_name(".symtab")
+        section = ELFFile(io.BufferedReader(_Stream(source), 1 << 16)).get_section_by_name(
+            ".symtab"
+        )
         if section is None:
             return frozenset()
         names = section.stringtable.data().split(b"\0")

@@ -23,7 +23,7 @@ class Need(NamedTuple):
     file: str
     """The needed name that has to provide it."""
     version: str
-    index: int
+    number: int
     """The number that symbols of this file refer to it by."""
     weak: bool
 
@@ -32,7 +32,7 @@ class Definition(NamedTuple):
     """One version that an object defines (Verdef)."""
 
     version: str
-    index: int
+    number: int
     base: bool
     """The name of the object itself, no version of a symbol."""
 
@@ -43,8 +43,8 @@ class Versions(NamedTuple):
 
     def by_index(self) -> dict[int, str]:
         """The version that each index of DT_VERSYM stands for."""
-        table = {d.index: d.version for d in self.definitions if not d.base}
-        table.update((n.index, n.version) for n in self.needs)
+        table = {d.number: d.version for d in self.definitions if not d.base}
+        table.update((n.number, n.version) for n in self.needs)
         return table
 
 
@@ -116,9 +116,7 @@ def _definitions(source: Source, layout: Layout, strings: Strings) -> tuple[Defi
         _, flags, index, count, _, aux, following = _unpack(outer, raw, at)
         if count:
             name, _ = _unpack(inner, raw, at + aux)
-            found.append(
-                Definition(strings.at(name), index & ~_HIDDEN, bool(flags & _BASE))
-            )
+            found.append(Definition(strings.at(name), index & ~_HIDDEN, bool(flags & _BASE)))
         if following == 0:
             break
         at += following

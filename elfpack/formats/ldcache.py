@@ -1,4 +1,4 @@
-"""``/etc/ld.so.cache``: how a loader looks a name up in it.
+"""``/etc/ld.so.cache``: how a loader looks a name up in it, and how one is written.
 
 Three layouts: new, old, and old with the new one behind it. Looked up by the loader's own binary
 search over the bytes, because its comparison is not that of a dictionary: ``libx.so.01`` answers
@@ -11,8 +11,9 @@ _dl_cache_libcmp().
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from functools import cmp_to_key
+from typing import Final, NamedTuple
 
 from elfpack.paths import decode, encode
 
@@ -204,6 +205,9 @@ def compare(p: bytes, q: bytes) -> int:
     return -_signed(q[j]) if j < len(q) else 0
 
 
+_Rank = cmp_to_key(compare)
+
+
 def _number(text: bytes, at: int) -> tuple[int, int]:
     value = 0
     while at < len(text) and text[at] in _DIGITS:
@@ -214,3 +218,42 @@ def _number(text: bytes, at: int) -> tuple[int, int]:
 
 def _signed(byte: int) -> int:
     return byte - 256 if byte > 127 else byte
+
+
+class Entry(NamedTuple):
+    """One line of a cache that is written."""
+
+    name: str
+    path: str
+    flags: int
+
+
+def dump(entries: Iterable[Entry], *, little: bool) -> bytes:
+    """A cache of the new format with these entries, as ldconfig sorts them.
+
+    Source: glibc elf/cache.c, save_cache() and compare().
+    """
+    order = "<" if little else ">"
+    ranked = sorted(set(entries), key=lambda e: (e.flags, encode(e.path)), reverse=True)
+    ranked.sort(key=lambda e: _Rank(encode(e.name)), reverse=True)
+    start = _NEW_HEADER + _NEW_ENTRY * len(ranked)
+    strings = bytearray()
+    offsets: dict[str, int] = {}
+    for entry in ranked:
+        for text in (entry.name, entry.path):
+            if text not in offsets:
+                offsets[text] = start + len(strings)
+                strings += encode(text) + b"\0"
+    header = struct.pack(
+        order + "20sIIB3xI12x",
+        _NEW_MAGIC,
+        len(ranked),
+        len(strings),
+        2 if little else 3,
+        0,
+    )
+    table = b"".join(
+        struct.pack(order + "iIIIQ", e.flags, offsets[e.name], offsets[e.path], 0, 0)
+        for e in ranked
+    )
+    return header + table + bytes(strings)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from elfpack.loader.identify import Loader
 from elfpack.loader.program import Program, Script
-from elfpack.loader.records import Hit, Kind, Probe, Refusal, Scope, SearchList, Via
+from elfpack.loader.records import Hit, Kind, Probe, Refusal, Scope, SearchList
 from elfpack.loader.search import Search
 from elfpack.paths import basename
 
@@ -237,7 +237,9 @@ def _place(probe: Probe, name: str, search: Search) -> str:
     if probe.via.kind is Kind.CACHE:
         return search.system.loader.cache or ""
     directory = probe.path.removesuffix(name).rstrip("/")
-    return search.system.absolute(directory) if directory or "/" in probe.path else search.system.cwd
+    return (
+        search.system.absolute(directory) if directory or "/" in probe.path else search.system.cwd
+    )
 
 
 def walk(

@@ -71,5 +71,3 @@ class Files:
             return e.errno or errno.EIO
         finally:
             source.close()
-
-

@@ -120,7 +120,7 @@ class Glibc:
     def judge_error(self, number: int, directory_exists: bool) -> Verdict:
         """An open that failed. Source: open_path(): any error but ENOENT and EACCES ends the list
         if the directory exists; ENOTDIR too before 2.39."""
-        harmless = (errno.ENOENT, errno.EACCES)
+        harmless: tuple[int, ...] = (errno.ENOENT, errno.EACCES)
         if self._system.loader.version >= (2, 39):
             harmless = (*harmless, errno.ENOTDIR)
         if number in harmless or not directory_exists:

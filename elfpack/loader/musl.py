@@ -21,7 +21,6 @@ Verdict = tuple[Outcome, str]
 # load_library(), reserved[]: "c.pthread.rt.m.dl.util.xnet."
 _RESERVED = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\.")
 _DEFAULT_PATH = "/lib:/usr/local/lib:/usr/lib"
-_ARCH = re.compile(rb"/etc/ld-musl-([\w-]+)\.path\0")
 
 
 class Musl:
@@ -71,16 +70,8 @@ class Musl:
         yield self._path
 
     def _system_path(self) -> SearchList:
-        # The prefix is the interpreter's path without its last two components.
-        loader = self._system.loader.path
-        prefix = loader.rpartition("/")[0].rpartition("/")[0]
-        raw = self._system.files.read_all(loader)
-        match = _ARCH.search(raw) if isinstance(raw, bytes) else None
-        if match is not None:
-            arch = decode(match[1])
-        else:
-            arch = basename(loader).removeprefix("ld-musl-").removesuffix(".so.1")
-        text = self._system.files.read_all(f"{prefix}/etc/ld-musl-{arch}.path")
+        loader = self._system.loader
+        text = self._system.files.read_all(path_file(loader.path, loader.lib))
         if isinstance(text, bytes):
             return SearchList(Kind.PATH_FILE, _split(decode(text.partition(b"\0")[0])))
         # Unreadable for another reason than its absence: no system path at all.
@@ -152,6 +143,14 @@ class MuslLoaded:
 
     def interpreter_is(self, number: int) -> None:
         self._number = number
+
+
+def path_file(loader: str, arch: str = "") -> str:
+    """The file that holds the system path, below the interpreter's prefix: its path without the
+    last two components. Source: dynlink.c, load_library()."""
+    prefix = loader.rpartition("/")[0].rpartition("/")[0]
+    arch = arch or basename(loader).removeprefix("ld-musl-").removesuffix(".so.1")
+    return f"{prefix}/etc/ld-musl-{arch}.path"
 
 
 def _with_origin(text: str, origin: str) -> str:

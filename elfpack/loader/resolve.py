@@ -18,7 +18,7 @@ from elfpack.loader.identify import (
 )
 from elfpack.loader.machine import same_machine
 from elfpack.loader.program import MissingInterpreter, Program, open_program
-from elfpack.loader.records import Hit, Kind, Probe, Via
+from elfpack.loader.records import Hit, Kind, Probe, Scope, SearchList, Via
 from elfpack.loader.search import Search
 from elfpack.loader.system import System
 from elfpack.paths import parent
@@ -52,20 +52,28 @@ class Resolver:
         """
         program = open_program(self.files, name, options.cwd)
         if isinstance(program, MissingInterpreter):
-            return Closure(
-                None, name, missing_interpreter=program.missing, scripts=program.scripts
-            )
+            return Closure(None, name, missing_interpreter=program.missing, scripts=program.scripts)
         return self.closure(program, options)
 
-    def closure(self, program: Program, options: Options) -> Closure:
-        """As :meth:`resolve`, for a program that is open already."""
+    def closure(
+        self, program: Program, options: Options, loader_path: str | None = None
+    ) -> Closure:
+        """As :meth:`resolve`, for a program that is open already.
+
+        ``loader_path`` names the loader of a library, for one that is opened by a program.
+        """
         elf = program.hit.elf
         if elf.interpreter is None and (elf.header.type == c.ET_EXEC or not elf.dynamic):
             return Closure(
-                program, program.name, hits=(program.hit,), names=(program.name,),
-                requesters=(-1,), targets=((),), scripts=program.scripts,
+                program,
+                program.name,
+                hits=(program.hit,),
+                names=(program.name,),
+                requesters=(-1,),
+                targets=((),),
+                scripts=program.scripts,
             )
-        interpreter, path = self._interpreter(elf, options)
+        interpreter, path = self._interpreter(elf, options, loader_path)
         loader = self._loader(interpreter, path, elf.abi)
         missing = elf.interpreter if interpreter is None else None
         search = self._search(loader, program.hit, options)
@@ -79,17 +87,23 @@ class Resolver:
         assert closure.loader is not None
         return self._search(closure.loader, closure.hits[0], options)
 
-    def trail(self, closure: Closure, name: str, requester: int, options: Options) -> tuple[Probe, ...]:
+    def trail(
+        self, closure: Closure, name: str, requester: int, options: Options
+    ) -> tuple[Probe, ...]:
         """Every candidate for a needed name of an object of a closure, with its outcome."""
         search = self.search(closure, options)
-        rules = search.rules
-        line = [requester]
-        while line[-1] > 0:
-            line.append(closure.requesters[line[-1]])
-        chain = rules.chain(closure.hits[line[-1]], ())
-        for number in reversed(line[:-1]):
-            chain = rules.chain(closure.hits[number], chain)
-        return search.trail(name, rules.scope(closure.hits[requester], chain))
+        return search.trail(name, _scope(search, closure, requester))
+
+    def opened(self, closure: Closure, name: str, options: Options) -> Hit | None:
+        """What glibc's own dlopen() finds for a name: libc.so.6 asks, whose requesters' DT_RPATH
+        does not count, but the program's does. Source: elf/dl-load.c, _dl_map_object()."""
+        for hit in closure.hits:
+            if name in (hit.elf.soname, hit.path):
+                return hit
+        search = self.search(closure, options)
+        scope = Scope(search.rules.chain(closure.hits[0], ()))
+        found = search.find(name, scope, search.table(scope))
+        return found if isinstance(found, Hit) else None
 
     def open_hit(self, path: str, kind: Kind, options: Options) -> Hit | None:
         """The ELF file at a path, None if there is none."""
@@ -102,8 +116,12 @@ class Resolver:
             return None
         return Hit(path, place.path, content, place.node.identity, Via(kind))
 
-    def _interpreter(self, elf: ElfFile, options: Options) -> tuple[Hit | None, str]:
+    def _interpreter(
+        self, elf: ElfFile, options: Options, given: str | None
+    ) -> tuple[Hit | None, str]:
         """The loader's file, and the path it is known by."""
+        if given is not None:
+            return self.open_hit(given, Kind.INTERPRETER, options), given
         if elf.interpreter is not None:
             return self.open_hit(elf.interpreter, Kind.INTERPRETER, options), elf.interpreter
         candidates = usual_interpreters(elf.abi)
@@ -142,6 +160,16 @@ def wants_musl(elf: ElfFile) -> bool:
     """Whether a library was linked with musl, by what it needs: ``libc.musl-ARCH.so.1`` on Alpine,
     ``libc.so`` elsewhere, which with glibc is a text file that nothing needs."""
     return any(n == "libc.so" or n.startswith("libc.musl-") for n in elf.needed)
+
+
+def _scope(search: Search, closure: Closure, requester: int) -> Scope:
+    line = [requester]
+    while line[-1] > 0:
+        line.append(closure.requesters[line[-1]])
+    chain: tuple[SearchList, ...] = ()
+    for number in reversed(line):
+        chain = search.rules.chain(closure.hits[number], chain)
+    return search.rules.scope(closure.hits[requester], chain)
 
 
 def _loads(interpreter: Hit, abi: Abi) -> bool:

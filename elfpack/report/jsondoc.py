@@ -1,7 +1,7 @@
-"""``elfpack.deps/1``: closures as JSON.
+r"""``elfpack.deps/1``: closures as JSON.
 
 A name that is not UTF-8 has its odd bytes as the lone surrogates U+DC80 to U+DCFF, written as
-``\\udcNN`` escapes: Python's surrogateescape turns them back into the bytes.
+``\udcNN`` escapes: Python's surrogateescape turns them back into the bytes.
 """
 
 from __future__ import annotations

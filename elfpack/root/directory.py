@@ -61,6 +61,10 @@ class DirectoryRoot:
         while self._open:
             os.close(self._open.popitem()[1])
 
+    def __del__(self) -> None:
+        if hasattr(self, "_open"):
+            self.close()
+
     def node(self, directory: str, name: str) -> Node | int:
         try:
             fd, keep = self._descriptor(directory)
@@ -121,6 +125,8 @@ class DirectoryRoot:
         known = self._open.get(directory)
         if known is not None:
             return known, True
+        if not self._open:
+            raise InputError("its session is closed", path=self.label)
         # Up to the nearest directory that is open, then down again.
         missing: list[str] = []
         above = directory

@@ -81,10 +81,7 @@ class Walker:
         known = self._directories.get(path)
         if known is None:
             place = self._walk(path + "/", True)
-            if isinstance(place, int):
-                known = place
-            else:
-                known = place.path if place.name else ""
+            known = place if isinstance(place, int) else _real(place)
             self._directories[path] = known
         return known
 
@@ -112,18 +109,30 @@ class Walker:
             if isinstance(node, int):
                 return node
             if node.is_link and (follow or must_be_directory or _more(pending)):
-                if len(hops) == LINK_LIMIT:
-                    return errno.ELOOP
-                if not node.target:
-                    return errno.ENOENT
-                hops.append(Hop(f"{directory}/{name}", node.target))
+                number = _follow(node.target, f"{directory}/{name}", hops, pending)
+                if number:
+                    return number
                 here = _top(root) if node.target.startswith("/") else _itself(root, directory)
-                pending.extend(node.target.split("/")[::-1])
                 continue
             here = (directory, node, name)
         if must_be_directory and not here[1].is_directory:
             return errno.ENOTDIR
         return Place(here[0], here[2], here[1], tuple(hops))
+
+
+def _follow(target: str, path: str, hops: list[Hop], pending: list[str]) -> int:
+    """Puts a link's text before what is pending; an errno if that cannot be."""
+    if len(hops) == LINK_LIMIT:
+        return errno.ELOOP
+    if not target:
+        return errno.ENOENT
+    hops.append(Hop(path, target))
+    pending.extend(target.split("/")[::-1])
+    return 0
+
+
+def _real(directory: Place) -> str:
+    return directory.path if directory.name else ""
 
 
 def _more(pending: list[str]) -> bool:

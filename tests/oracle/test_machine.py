@@ -75,8 +75,8 @@ def test_every_elf_file(capsys: pytest.CaptureFixture[str]) -> None:
 
 def _native(closures: dict[str, Closure], by_loader: dict[str, str | None]) -> dict[str, str]:
     """The loader to ask for each file: that of its class, as long as it runs here."""
-    host = closures["/usr/bin/env"] if "/usr/bin/env" in closures else None
-    assert host is not None and host.loader is not None
+    host = closures["/usr/bin/env"]
+    assert host.loader is not None
     abi = host.hits[0].elf.abi
     return {
         path: by_loader[path] or host.loader.path

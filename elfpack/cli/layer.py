@@ -1,0 +1,214 @@
+"""``elfpack layer``: a program and all that it needs, as one layer."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterable
+from types import FrameType
+from typing import Any
+
+import click
+
+from elfpack.api.planning import Choice, Plan, make_plan
+from elfpack.api.session import Session
+from elfpack.cli import options
+from elfpack.cli.ui import Results, Talk
+from elfpack.errors import RequestError
+from elfpack.loader.records import Kind
+from elfpack.pack.output import Written, check_output, write
+from elfpack.paths import basename
+from elfpack.planning.entry import Plan as Record
+from elfpack.planning.entry import Reason
+from elfpack.report import plandoc, reasons, table, use
+from elfpack.runtime import MODULES
+
+
+@click.command(epilog="Runtime modules: " + "; ".join(f"{m.name}: {m.summary}" for m in MODULES))
+@click.argument("programs", nargs=-1, required=True, metavar="PROGRAM[:DEST]...", type=options.TEXT)
+@click.option(
+    "-o",
+    "--output",
+    type=options.TEXT,
+    metavar="OUT",
+    help="*.tar, *.tar.gz or *.tgz: a layer; a path ending in /: an unpacked tree; -: a tar on "
+    "standard output.",
+)
+@click.option(
+    "--add",
+    type=options.TEXT,
+    multiple=True,
+    metavar="SRC[:DEST]",
+    help="Also this file or directory; ELF files in it get what they need. Can be repeated.",
+)
+@click.option(
+    "--mkdir",
+    type=options.TEXT,
+    multiple=True,
+    metavar="PATH[:MODE[:UID:GID]]",
+    help="Also an empty directory. Can be repeated.",
+)
+@click.option(
+    "--with",
+    "switched_on",
+    type=options.TEXT,
+    multiple=True,
+    metavar="MODULE[=VALUE]",
+    help="Switch a runtime module on. Can be repeated.",
+)
+@click.option(
+    "--without",
+    "switched_off",
+    type=options.TEXT,
+    multiple=True,
+    metavar="MODULE",
+    help="Switch a runtime module off. Can be repeated.",
+)
+@options.search
+@click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Of the plan and of the summary.",
+)
+@options.talk
+@click.pass_obj
+def layer(
+    talk: Talk,
+    /,
+    programs: tuple[str, ...],
+    output: str | None,
+    root: str | None,
+    library_path: str | None,
+    dry_run: bool,
+    form: str,
+    **request: Any,
+) -> int:
+    """Write each PROGRAM, and all that it needs at run time, as one layer for an image.
+
+    Equal input gives equal bytes: entries are sorted, owned by 0:0 and dated SOURCE_DATE_EPOCH,
+    or 0. A library that is missing is an error, and nothing is written then.
+    """
+    if output is None and not dry_run:
+        raise RequestError("-o is missing", hint="-o rootfs.tar, or --dry-run to see the plan")
+    if output is not None and not dry_run:
+        check_output(output)
+    signal.signal(signal.SIGTERM, _interrupt)
+    inside = root is not None and root != "/"
+    if library_path is None and not inside:
+        library_path = options.environment("LD_LIBRARY_PATH")
+    cwd = "/" if inside else options.working_directory()
+    with Session(root or "/", cwd=cwd, library_path=library_path or "") as session:
+        plan = _plan(session, programs, request)
+        _tell(talk, plan.record)
+        written = None
+        if output is not None and not dry_run:
+            written = write(plan.record, output)
+    _summary(talk, plan.record, written, form)
+    return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _plan(session: Session, programs: tuple[str, ...], request: dict[str, Any]) -> Plan:
+    return make_plan(
+        session,
+        programs,
+        add=request["add"],
+        mkdir=request["mkdir"],
+        modules=_choices(request["switched_on"], request["switched_off"]),
+        allow_missing=request["allow_missing"],
+        exclude=request["exclude"],
+        epoch=_epoch(),
+    )
+
+
+def _choices(switched_on: Iterable[str], switched_off: Iterable[str]) -> dict[str, Choice]:
+    """``--without`` wins over ``--with``."""
+    values: dict[str, list[str]] = {}
+    for text in switched_on:
+        name, equals, value = text.partition("=")
+        values.setdefault(name, []).extend([value] if equals else [])
+    chosen: dict[str, Choice] = {name: given or True for name, given in values.items()}
+    chosen.update(dict.fromkeys(switched_off, False))
+    return chosen
+
+
+def _epoch() -> int:
+    """SOURCE_DATE_EPOCH, or 0. Source: reproducible-builds.org, SOURCE_DATE_EPOCH specification."""
+    text = options.environment("SOURCE_DATE_EPOCH")
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit()) or int(text) >= 2**33:
+        raise RequestError(
+            f"{text!r} is no time", path="SOURCE_DATE_EPOCH", hint="seconds since 1970, as date +%s"
+        )
+    return int(text)
+
+
+def _tell(talk: Talk, plan: Record) -> None:
+    """What runtime modules added and why, what was found through LD_LIBRARY_PATH, findings."""
+    for placed in plan.programs:
+        found = [h.path for h in placed.closure.hits if h.via.kind is Kind.ENVIRONMENT]
+        if found:
+            talk.note(f"{placed.closure.name}: found through LD_LIBRARY_PATH: {', '.join(found)}")
+    for module in MODULES:
+        entries = [e for e in plan.entries if e.reason.source == module.name]
+        if entries:
+            names = ", ".join(_short(e.path) for e in entries)
+            because = ", ".join(_because(dict.fromkeys(e.reason for e in entries)))
+            talk.note(
+                f"{module.name}: added {names} for {because} (--without {module.name} drops it)"
+            )
+    if any(e.reason.source == "ld.so.cache" for e in plan.entries):
+        path = next(e.path for e in plan.entries if e.reason.source == "ld.so.cache")
+        talk.note(f"{path}: made, because a library is outside the loader's own directories")
+    for finding in plan.findings:
+        (talk.note if finding.note else talk.warning)(str(finding))
+    for name in plan.missing:
+        talk.note(f"{name}: missing, as allowed")
+
+
+def _short(path: str) -> str:
+    return basename(path) if ".so" in path else path
+
+
+def _because(found: Iterable[Reason]) -> Iterable[str]:
+    texts = [reasons.text(reason).partition(": ")[2] for reason in found]
+    return texts[:2] + (["..."] if len(texts) > 2 else [])
+
+
+def _summary(talk: Talk, plan: Record, written: Written | None, form: str) -> None:
+    command = None
+    if written is not None:
+        command = use.command(plan, written.output, written.form, os.uname().machine)
+    if form == "json":
+        output, size = (written.output, written.size) if written is not None else (None, None)
+        text = json.dumps(plandoc.document(plan, output, size, command), indent=2)
+        _json(text, to_stderr=written is not None and written.output == "-")
+    elif written is None:
+        results = Results()
+        for line in table.lines(plan):
+            results.line(line)
+        results.flush()
+    files = sum(1 for e in plan.entries if e.reason.source != "parent")
+    if written is None:
+        talk.note(f"nothing written: {files} entries, {plan.size} bytes of files")
+        return
+    talk.note(f"{written.output}: {files} entries, {written.size} bytes")
+    talk.note(command or "")
+
+
+def _json(text: str, *, to_stderr: bool) -> None:
+    if to_stderr:
+        os.write(2, text.encode() + b"\n")
+        return
+    results = Results()
+    results.write(text.encode() + b"\n")
+    results.flush()

@@ -1,0 +1,82 @@
+"""Files and directories that the user adds, entry by entry."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from elfpack.errors import Finding, InputError
+from elfpack.loader.files import Files
+from elfpack.paths import normal
+from elfpack.planning.request import Wanted
+from elfpack.root.node import Node
+from elfpack.root.walk import Place
+
+
+class AddedFile(NamedTuple):
+    """One file, link or directory that was added."""
+
+    source: str
+    """Guest path; as the user named it for the top, below it the real directory's."""
+    destination: str | None
+    """Path in the image; None for the source's own, with the links on the way to it."""
+    place: Place | None
+    """None for a link inside an added directory, which keeps its text."""
+    node: Node
+
+
+def added_files(
+    files: Files, want: Wanted, drop: tuple[str, ...], findings: list[Finding]
+) -> Iterator[AddedFile]:
+    """What a name to add stands for: the file, or everything in the directory.
+
+    Raises:
+        InputError: there is nothing of that name, or it is neither file nor directory.
+    """
+    place = files.walker.find(want.source)
+    if isinstance(place, int):
+        raise InputError(
+            "no such file or directory" if place == errno.ENOENT else os.strerror(place).lower(),
+            path=want.name,
+            hint="check the name",
+        )
+    if place.node.is_regular:
+        yield AddedFile(want.source, want.destination, place, place.node)
+    elif place.node.is_directory:
+        yield from _tree(files, want, place, drop, findings)
+    else:
+        raise InputError("is neither a file nor a directory", path=want.name)
+
+
+def _tree(
+    files: Files, want: Wanted, top: Place, drop: tuple[str, ...], findings: list[Finding]
+) -> Iterator[AddedFile]:
+    destination = want.destination or normal(want.source)
+    yield AddedFile(want.source, want.destination, top, top.node)
+    stack = [(top.path if top.name else "", destination.rstrip("/"))]
+    while stack:
+        directory, target = stack.pop()
+        names = files.root.entries(directory)
+        if isinstance(names, int):
+            raise InputError(os.strerror(names).lower(), path=directory or "/")
+        for name in names:
+            source, path = f"{directory}/{name}", f"{target}/{name}"
+            if any(fnmatchcase(source, glob) for glob in drop):
+                continue
+            node = files.root.node(directory, name)
+            if isinstance(node, int):
+                raise InputError(os.strerror(node).lower(), path=source)
+            if node.is_link:
+                yield AddedFile(source, path, None, node)
+            elif node.is_directory:
+                stack.append((source, path))
+                yield AddedFile(source, path, Place(directory, name, node), node)
+            elif node.is_regular:
+                yield AddedFile(source, path, Place(directory, name, node), node)
+            else:
+                findings.append(
+                    Finding("left-out", source, "a FIFO, socket or device: left out", note=True)
+                )

@@ -1,0 +1,254 @@
+"""Everything that goes into an image: closures, what runtime modules add, added files.
+
+One loop, which only grows a set and so ends: what was added may wake a module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from elfpack.elf.file import Abi, ElfFile
+from elfpack.errors import Finding, IncompleteError
+from elfpack.loader.closure import Closure
+from elfpack.loader.program import Program, Script
+from elfpack.loader.records import Hit
+from elfpack.loader.resolve import Options, Resolver
+from elfpack.planning.added import AddedFile, added_files
+from elfpack.planning.entry import Reason
+from elfpack.planning.request import Request, Wanted, wanted
+from elfpack.planning.view import ClosureView, Imports
+from elfpack.root.walk import Place
+from elfpack.runtime import MODULES
+from elfpack.runtime.module import (
+    AddDirectory,
+    AddFile,
+    Addition,
+    AddObject,
+    AddText,
+    Evidence,
+    Lacking,
+    RuntimeModule,
+)
+
+
+class Member(NamedTuple):
+    """A closure, the name of its program in the image, and why it is there."""
+
+    closure: Closure
+    wanted: Wanted | None
+    """None for what was not named by the user: it stays at its own path."""
+    reason: Reason
+
+
+@dataclass
+class Collection:
+    """What was collected; :mod:`elfpack.planning.place` decides where it goes."""
+
+    members: list[Member] = field(default_factory=list)
+    scripts: list[tuple[Script, Wanted | None]] = field(default_factory=list)
+    files: list[AddedFile] = field(default_factory=list)
+    additions: dict[Addition, RuntimeModule] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    faults: list[Finding] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+class Collector:
+    """Fills a :class:`Collection`."""
+
+    def __init__(self, resolver: Resolver, options: Options, request: Request) -> None:
+        self._resolver = resolver
+        self._options = options._replace(
+            exclude=tuple(glob for glob in request.exclude if "/" not in glob)
+        )
+        self._request = request
+        self._imports = Imports(resolver.files)
+        self._known: set[tuple[int, int]] = set()
+        self.found = Collection()
+
+    def run(self) -> Collection:
+        """
+        Raises:
+            InputError: a program or added file cannot be read.
+            IncompleteError: something is missing; all of it is listed.
+        """
+        for text in self._request.programs:
+            self._program(wanted(text, self._resolver.files, self._options.cwd))
+        for text in self._request.added:
+            self._added(wanted(text, self._resolver.files, self._options.cwd))
+        self._modules(self._request.modules)
+        if self.found.faults:
+            raise IncompleteError(tuple(dict.fromkeys(self.found.faults)))
+        return self.found
+
+    # Programs
+
+    def _program(self, want: Wanted) -> None:
+        closure = self._resolver.resolve(want.name, self._options)
+        reason = Reason("program")
+        for number, script in enumerate(closure.scripts):
+            self.found.scripts.append((script, None if number else want))
+            self._interpreter_of(script)
+        if closure.scripts:
+            reason = Reason("script", because_of=closure.scripts[-1].path)
+        self._member(Member(closure, None if closure.scripts else want, reason))
+
+    def _interpreter_of(self, script: Script) -> None:
+        """``env``, which runs the command that a script is for."""
+        if script.wanted is None:
+            return
+        if script.command is None:
+            self.found.faults.append(
+                Finding(
+                    "missing-interpreter",
+                    script.path,
+                    f"{script.wanted} is missing, which {script.interpreter} would run",
+                    "install it, or name the program itself",
+                )
+            )
+        closure = self._resolver.resolve(script.interpreter, self._options)
+        self._member(Member(closure, None, Reason("script", because_of=script.path)))
+
+    def _member(self, member: Member) -> None:
+        self._judge(member.closure)
+        self.found.members.append(member)
+        if member.closure.hits:
+            self._known.add(member.closure.hits[0].identity)
+
+    def _judge(self, closure: Closure) -> None:
+        """Findings for what a closure lacks."""
+        faults = self.found.faults
+        if closure.missing_interpreter is not None:
+            faults.append(
+                Finding(
+                    "missing-interpreter",
+                    closure.name,
+                    f"its interpreter {closure.missing_interpreter} is missing",
+                    "install the C library that it was built for, or name its root with --root",
+                )
+            )
+        if closure.refusal is not None:
+            faults.append(
+                Finding(
+                    "loader-refuses",
+                    closure.name,
+                    f"the loader stops at {closure.refusal.path}: {closure.refusal.reason}",
+                    "repair or remove that file",
+                )
+            )
+        for missing in closure.missing:
+            if any(fnmatchcase(missing.name, glob) for glob in self._request.allow_missing):
+                self.found.missing.append(missing.name)
+                continue
+            by = ", ".join(missing.needed_by)
+            places = ", ".join(missing.searched) or "nowhere"
+            faults.append(
+                Finding(
+                    "missing-library",
+                    closure.name,
+                    f"{missing.name} is missing, needed by {by}; looked for in {places}",
+                    "install it, name its directory with --library-path, "
+                    f"or go without: --allow-missing {missing.name}",
+                )
+            )
+
+    # Added files
+
+    def _added(self, want: Wanted) -> None:
+        drop = tuple(glob for glob in self._request.exclude if "/" in glob)
+        abi = self._abi()
+        for item in added_files(self._resolver.files, want, drop, self.found.findings):
+            self.found.files.append(item)
+            if item.place is not None and item.place.node.is_regular:
+                self._added_elf(item, item.place, abi)
+
+    def _added_elf(self, item: AddedFile, place: Place, abi: Abi | None) -> None:
+        """An ELF file among them gets its dependencies, if a loader would load it."""
+        elf = self._resolver.files.content(place)
+        if not isinstance(elf, ElfFile) or elf.kind == "object" or not elf.dynamic:
+            return
+        if abi is not None and elf.abi[:3] != abi[:3]:
+            return
+        closure = self._resolver.resolve(item.source, self._options)
+        if closure.loader is not None and place.node.identity not in self._known:
+            self._member(Member(closure, None, Reason("added", because_of=item.source)))
+
+    def _abi(self) -> Abi | None:
+        for member in self.found.members:
+            if member.closure.hits:
+                return member.closure.hits[0].elf.abi
+        return None
+
+    # Runtime modules
+
+    def _modules(self, chosen: Mapping[str, object]) -> None:
+        """Ask the modules until nothing new comes."""
+        active = [
+            (m, _chosen(chosen.get(m.name))) for m in MODULES if chosen.get(m.name) is not False
+        ]
+        while True:
+            closures = tuple(member.closure for member in self.found.members)
+            view = ClosureView(self._resolver, self._options, closures, self._imports)
+            before = len(self.found.members)
+            proposed: dict[Addition, RuntimeModule] = {}
+            for module, values in active:
+                for addition in module.propose(view, values):
+                    proposed.setdefault(addition, module)
+                    self._addition(addition, module, closures)
+            self.found.additions = proposed
+            if len(self.found.members) == before:
+                break
+        for addition, module in self.found.additions.items():
+            if isinstance(addition, Lacking):
+                self._lacking(addition, module)
+
+    def _addition(
+        self, addition: Addition, module: RuntimeModule, closures: tuple[Closure, ...]
+    ) -> None:
+        if isinstance(addition, AddObject) and addition.hit.identity not in self._known:
+            self._known.add(addition.hit.identity)
+            if any(addition.hit.identity == h.identity for c in closures for h in c.hits):
+                return
+            loader = next(c.loader for c in closures if c.loader is not None)
+            program = Program(addition.name, addition.hit.path, addition.hit)
+            closure = self._resolver.closure(program, self._options, loader.path)
+            self._member(Member(closure, None, _reason(module, addition.evidence, addition.name)))
+
+    def _lacking(self, lacking: Lacking, module: RuntimeModule) -> None:
+        because = f", needed for {lacking.evidence}" if lacking.evidence else ""
+        finding = Finding(
+            f"lacking-{module.name}",
+            lacking.what,
+            f"the root has none{because}",
+            lacking.advice,
+        )
+        (self.found.faults if lacking.requested else self.found.findings).append(finding)
+
+
+def _chosen(value: object) -> tuple[object, ...] | None:
+    if value is None:
+        return None
+    return value if isinstance(value, tuple) else ()
+
+
+def _reason(module: RuntimeModule, evidence: Evidence | None, name: str = "") -> Reason:
+    if evidence is None:
+        return Reason(module.name, name)
+    return Reason(module.name, evidence.symbol, evidence.object)
+
+
+def reasons(found: Collection) -> Iterator[tuple[AddFile | AddText | AddDirectory, Reason]]:
+    """The additions that are no objects, with the reason for each."""
+    for addition, module in found.additions.items():
+        if isinstance(addition, (AddFile, AddText, AddDirectory)):
+            yield addition, _reason(module, addition.evidence)
+
+
+def module_objects(found: Collection) -> Iterator[tuple[Hit, RuntimeModule, Evidence | None]]:
+    """The objects that modules added."""
+    for addition, module in found.additions.items():
+        if isinstance(addition, AddObject):
+            yield addition.hit, module, addition.evidence

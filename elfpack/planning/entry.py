@@ -1,0 +1,101 @@
+"""The entries of an image and the reason for each, and the plan that holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from elfpack.blob import Blob
+from elfpack.elf.file import Abi
+from elfpack.errors import Finding
+from elfpack.loader.closure import Closure
+from elfpack.paths import sort_key
+
+
+class Reason(NamedTuple):
+    """Why something is in the image. Rendered to text by ``report/``."""
+
+    source: str
+    """``program``, ``interpreter``, ``library``, ``link``, ``parent``, ``added``, ``mkdir``,
+    ``ld.so.cache``, or the name of a runtime module."""
+    evidence: str = ""
+    """A needed name, a symbol, a database: what was seen."""
+    because_of: str = ""
+    """The path of the object or entry where it was seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One path of the image."""
+
+    path: str
+    """Absolute, normal; no component before the last is a link in the plan."""
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory(Entry):
+    mode: int = 0o755
+    owner: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Symlink(Entry):
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regular(Entry):
+    blob: Blob
+    mode: int = 0o644
+    identity: tuple[int, int] | None = None
+    """Device and inode of the source; None for generated content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardLink(Entry):
+    """A second name of a regular file of the plan."""
+
+    target: str
+    """The path of the first name."""
+    identity: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A closure and where its program is in the image."""
+
+    closure: Closure
+    path: str
+    objects: tuple[str, ...] = ()
+    """Where each of the closure's hits is in the image."""
+    named: bool = True
+    """The user named it; False for what an added file or a module brought."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All entries of an image, sorted, complete before the first byte is written."""
+
+    entries: tuple[Entry, ...]
+    programs: tuple[Placed, ...]
+    """Every closure in the image, the first program first."""
+    epoch: int = 0
+    entrypoint: str | None = None
+    """The path of the first program."""
+    abi: Abi | None = None
+    """The machine of the first program."""
+    findings: tuple[Finding, ...] = ()
+    """What the user should know: notes of modules, conflicts, what was left out."""
+    missing: tuple[str, ...] = field(default=())
+    """Needed names that are missing and were allowed to be."""
+
+    def __post_init__(self) -> None:
+        keys = [sort_key(entry.path) for entry in self.entries]
+        if any(a >= b for a, b in zip(keys, keys[1:], strict=False)):
+            raise AssertionError("entries of a plan are sorted and each path occurs once")
+
+    @property
+    def size(self) -> int:
+        """Bytes of file content."""
+        return sum(e.blob.size for e in self.entries if isinstance(e, Regular))

@@ -1,0 +1,48 @@
+"""From a request to a plan that was held against itself."""
+
+from __future__ import annotations
+
+from elfpack.errors import IncompleteError
+from elfpack.loader.resolve import Options, Resolver
+from elfpack.planning.assemble import Assembly, assemble
+from elfpack.planning.collect import Collection, Collector
+from elfpack.planning.entry import Plan
+from elfpack.planning.place import Placer
+from elfpack.planning.request import Request, made_directory
+from elfpack.planning.settle import differences, finding, search_path
+
+
+def make(resolver: Resolver, options: Options, request: Request) -> Plan:
+    """The plan for a request.
+
+    Raises:
+        RequestError: it contradicts itself.
+        InputError: something that it names cannot be read.
+        IncompleteError: something is missing, or the image could not be right.
+    """
+    directories = tuple(made_directory(text) for text in request.directories)
+    found = Collector(resolver, options, request).run()
+    placer = Placer(resolver.files, options.cwd)
+    assembly = Assembly(resolver.files)
+    assembly.add_all(placer.run(found, directories))
+    plan = _assemble(assembly, placer, found, request)
+    exclude = tuple(glob for glob in request.exclude if "/" not in glob)
+    lost = differences(plan, exclude)
+    if lost:
+        assembly.add_all(search_path(plan, lost))
+        plan = _assemble(assembly, placer, found, request)
+        lost = differences(plan, exclude)
+    if lost:
+        raise IncompleteError(tuple(finding(difference) for difference in lost))
+    return plan
+
+
+def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Request) -> Plan:
+    return assemble(
+        assembly,
+        tuple(placer.programs),
+        epoch=request.epoch,
+        entrypoint=placer.entrypoint,
+        findings=tuple(found.findings),
+        missing=tuple(dict.fromkeys(found.missing)),
+    )

@@ -1,0 +1,189 @@
+"""Which path each object has in the image.
+
+What stays where it is in the root brings the links on the way along. What moves (a program with a
+destination, and what is found relative to it through ``$ORIGIN``) keeps the links that stand
+beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from elfpack.errors import Finding
+from elfpack.loader.closure import Closure
+from elfpack.loader.files import Files
+from elfpack.loader.program import Script
+from elfpack.loader.records import Hit, Kind
+from elfpack.paths import basename, join, normal, parent
+from elfpack.planning.added import AddedFile
+from elfpack.planning.collect import Collection, Member, module_objects, reasons
+from elfpack.planning.entry import Placed, Reason
+from elfpack.planning.put import Put, PutDirectory, PutFile, PutLink, PutText
+from elfpack.planning.request import MadeDirectory, Wanted
+from elfpack.root.walk import Place
+from elfpack.runtime.module import AddDirectory, AddFile, AddText
+
+
+class Placer:
+    """Turns a collection into puts."""
+
+    def __init__(self, files: Files, cwd: str) -> None:
+        self._files = files
+        self._cwd = cwd
+        self.programs: list[Placed] = []
+        self.entrypoint: str | None = None
+
+    def run(self, found: Collection, directories: tuple[MadeDirectory, ...]) -> Iterator[Put]:
+        for script, want in found.scripts:
+            yield from self._script(script, want)
+        for member in found.members:
+            yield from self._member(member)
+        for item in found.files:
+            yield from self._added(item, found.findings)
+        for hit, module, evidence in module_objects(found):
+            reason = Reason(module.name, *evidence) if evidence else Reason(module.name)
+            yield from self._natural(hit.path, reason)
+        for addition, reason in reasons(found):
+            yield from self._addition(addition, reason)
+        for made in directories:
+            what = PutDirectory(made.mode, made.owner)
+            yield Put(made.path, what, Reason("mkdir"), f"--mkdir {made.path}")
+
+    def _script(self, script: Script, want: Wanted | None) -> Iterator[Put]:
+        reason = Reason("program" if want is not None else "script", because_of=script.path)
+        target = self._target(script.path, want)
+        if want is not None and self.entrypoint is None:
+            self.entrypoint = target
+        yield from self._put(script.path, target, reason, want)
+
+    def _target(self, source: str, want: Wanted | None) -> str:
+        return want.destination if want is not None and want.destination else source
+
+    def _put(
+        self, source: str, target: str, reason: Reason, want: Wanted | None = None
+    ) -> Iterator[Put]:
+        named = want.name if want is not None else None
+        if source == target:
+            yield from self._natural(source, reason, named)
+        else:
+            yield from self._moved(source, target, reason, named)
+
+    def _natural(self, path: str, reason: Reason, named: str | None = None) -> Iterator[Put]:
+        """A file at its own path, with every link on the way to it."""
+        place = self._files.walker.trace(path)
+        if isinstance(place, int):
+            return
+        for hop in place.hops:
+            yield Put(hop.path, PutLink(hop.target), Reason("link", because_of=path))
+        yield Put(place.path, PutFile(place), reason, named)
+
+    def _moved(
+        self, source: str, target: str, reason: Reason, named: str | None = None
+    ) -> Iterator[Put]:
+        """A file elsewhere. Links to a name beside them stay links, so that a multi-call program
+        and a library's soname keep their names; any other link is replaced by what it leads to."""
+        directory, beside = parent(source), parent(target)
+        name, shown = basename(source), basename(target)
+        while True:
+            link = self._files.walker.find(join(directory, name), follow=False)
+            if isinstance(link, int) or not link.node.is_link or "/" in link.node.target:
+                break
+            following = link.node.target
+            if following in ("", ".", "..", name):
+                break
+            yield Put(join(beside, shown), PutLink(following), Reason("link", because_of=target))
+            name = shown = following
+        place = self._files.find(join(directory, name))
+        if not isinstance(place, int):
+            yield Put(join(beside, shown), PutFile(place), reason, named)
+
+    def _member(self, member: Member) -> Iterator[Put]:
+        closure = member.closure
+        if not closure.hits or closure.program is None:
+            return
+        program = closure.hits[0]
+        target = self._target(closure.program.path, member.wanted)
+        if ".." in target.split("/"):
+            target = program.real_path
+        if self.entrypoint is None and member.wanted is not None:
+            self.entrypoint = target
+        yield from self._put(closure.program.path, target, member.reason, member.wanted)
+        if closure.interpreter is not None:
+            because = closure.label(0)
+            yield from self._natural(
+                closure.interpreter.path, Reason("interpreter", because_of=because)
+            )
+        objects = [target]
+        yield from self._libraries(closure, objects)
+        self.programs.append(
+            Placed(
+                closure=closure,
+                path=target,
+                objects=tuple(objects),
+                named=member.wanted is not None,
+            )
+        )
+
+    def _libraries(self, closure: Closure, placed: list[str]) -> Iterator[Put]:
+        """The libraries of a closure; ``placed`` has the paths of those before, and grows."""
+        for number, hit in enumerate(closure.hits[1:], start=1):
+            if hit.via.kind is Kind.INTERPRETER:
+                placed.append(hit.path)
+                continue
+            source = join(self._cwd, hit.path)
+            path = self._library(closure, hit, source, placed)
+            placed.append(path)
+            requester = closure.label(closure.requesters[number])
+            reason = Reason("library", closure.names[number], requester)
+            yield from self._put(source, path, reason)
+
+    def _library(self, closure: Closure, hit: Hit, source: str, placed: list[str]) -> str:
+        """A library's path: its own, or as far from its owner as before if that one moved.
+
+        Source of the origins: glibc elf/dl-object.c, _dl_new_object(): the program's by its real
+        path, a library's by the path it was opened under.
+        """
+        if "$ORIGIN" not in hit.via.written and "${ORIGIN}" not in hit.via.written:
+            return source
+        owners = (n for n in range(len(placed)) if closure.hits[n].path == hit.via.owner)
+        owner = next(owners, None)
+        if owner is None:
+            return source
+        before = closure.hits[owner].real_path if owner == 0 else join(self._cwd, hit.via.owner)
+        old, new = parent(before), parent(placed[owner])
+        if old == new or not source.startswith(old.rstrip("/") + "/"):
+            return source
+        return normal(new + "/" + source[len(old.rstrip("/")) :])
+
+    def _added(self, item: AddedFile, findings: list[Finding]) -> Iterator[Put]:
+        reason = Reason("added", because_of=item.source)
+        if item.place is None:
+            path = item.destination or item.source
+            yield Put(path, PutLink(item.node.target), reason, item.source)
+        elif item.node.is_directory:
+            yield from self._added_directory(item, item.place, reason)
+        elif item.destination is None:
+            yield from self._natural(item.source, reason, item.source)
+        else:
+            yield from self._moved(item.source, item.destination, reason, item.source)
+
+    def _added_directory(self, item: AddedFile, place: Place, reason: Reason) -> Iterator[Put]:
+        what = PutDirectory(item.node.mode & 0o7777, (0, 0))
+        if item.destination is not None:
+            yield Put(item.destination, what, reason, item.source)
+            return
+        traced = self._files.walker.trace(item.source)
+        for hop in () if isinstance(traced, int) else traced.hops:
+            yield Put(hop.path, PutLink(hop.target), Reason("link", because_of=item.source))
+        yield Put(place.path, what, reason, item.source)
+
+    def _addition(
+        self, addition: AddFile | AddText | AddDirectory, reason: Reason
+    ) -> Iterator[Put]:
+        match addition:
+            case AddFile():
+                yield from self._natural(addition.path, reason)
+            case AddText():
+                yield Put(addition.path, PutText(addition.text.encode()), reason)
+            case AddDirectory():
+                yield Put(addition.path, PutDirectory(addition.mode, addition.owner), reason)

@@ -1,0 +1,36 @@
+"""A plan as text: path, size, reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from elfpack.planning.entry import Directory, Entry, HardLink, Plan, Regular, Symlink
+from elfpack.report import reasons
+
+
+def lines(plan: Plan) -> Iterator[str]:
+    """One line an entry. Directories that merely hold others are left out."""
+    rows = [
+        (_path(entry), _size(entry), reasons.text(entry.reason))
+        for entry in plan.entries
+        if entry.reason.source != "parent"
+    ]
+    path_width = min(60, max((len(path) for path, _, _ in rows), default=0))
+    size_width = max((len(size) for _, size, _ in rows), default=0)
+    for path, size, reason in rows:
+        yield f"{path:<{path_width}}  {size:>{size_width}}  {reason}"
+
+
+def _path(entry: Entry) -> str:
+    match entry:
+        case Directory():
+            return f"{entry.path}/"
+        case Symlink():
+            return f"{entry.path} -> {entry.target}"
+        case HardLink():
+            return f"{entry.path} = {entry.target}"
+    return entry.path
+
+
+def _size(entry: Entry) -> str:
+    return str(entry.blob.size) if isinstance(entry, Regular) else "-"

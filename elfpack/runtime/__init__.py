@@ -1,0 +1,18 @@
+"""What the loader does not show ("runtime" as in run time). One file a module, one line here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from elfpack.runtime.libgcc import Libgcc
+from elfpack.runtime.module import RuntimeModule
+from elfpack.runtime.nss import Nss
+from elfpack.runtime.users import Users
+
+MODULES: Final[tuple[RuntimeModule, ...]] = (Nss(), Users(), Libgcc())
+"""All modules, in the order in which they are asked."""
+
+
+def module(name: str) -> RuntimeModule | None:
+    """The module of a name."""
+    return next((m for m in MODULES if m.name == name), None)
