@@ -1,0 +1,61 @@
+# The index of commands. `make help` lists them; CI calls the same ones.
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev fmt lint types test oracle docker bench sizes fixtures lowest dist clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
+		printf '%-10s %s\n' "$$name" "$$text"; done
+
+.venv/ready: pyproject.toml tools/setup
+	@sh tools/setup
+	@touch $@
+
+.venv/ready-dev: pyproject.toml tools/setup
+	@sh tools/setup dev
+	@touch $@ .venv/ready
+
+demo: .venv/ready ## show the main job: deps, layer, and a container if an engine answers
+	@sh tools/demo
+
+dev: .venv/ready-dev ## set up .venv with all that development needs
+
+fmt: .venv/ready-dev ## format the code
+	@$(BIN)/ruff format elfpack tests tools
+	@$(BIN)/ruff check --fix elfpack tests tools
+
+lint: .venv/ready-dev ## check style
+	@$(BIN)/ruff format --check elfpack tests tools
+	@$(BIN)/ruff check --output-format concise elfpack tests tools
+
+types: .venv/ready-dev ## check types, strictly
+	@$(BIN)/mypy
+
+test: .venv/ready-dev ## unit and contract tests: no compiler, no network, no engine needed
+	@$(PYTEST) tests/unit tests/contract
+
+oracle: .venv/ready-dev ## compare with the real loaders (needs gcc and musl-gcc)
+	@$(PYTEST) tests/oracle
+
+docker: .venv/ready-dev ## run layers in a real Docker engine (needs one, and gcc)
+	@$(PYTEST) tests/docker
+
+bench: .venv/ready-dev ## measure against ldd and other peers, as ratios
+	@$(BIN)/python tools/bench.py
+
+sizes: .venv/ready-dev ## measure the README's table of sizes (needs gcc and musl-gcc)
+	@$(BIN)/python tools/sizes.py
+
+fixtures: ## build tests/fixtures from their sources (needs cross compilers)
+	@sh tests/fixtures/build
+
+lowest: ## run the tests with the lowest versions that pyproject.toml allows
+	@sh tools/lowest
+
+dist: .venv/ready-dev ## build wheel and sdist, install each in an empty place, try it there
+	@sh tools/dist
+
+clean: ## remove what was built
+	@rm -rf .venv build dist elfpack.egg-info .pytest_cache .mypy_cache .ruff_cache

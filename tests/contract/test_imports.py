@@ -1,0 +1,179 @@
+"""The house's walls: imports point down only, and a command loads no more than it needs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import click
+import pytest
+
+import elfpack
+
+ROOT = Path(elfpack.__file__).parent
+FLOORS = (
+    ("cli",),
+    ("api",),
+    ("pack", "report"),
+    ("planning",),
+    ("checking",),
+    ("runtime",),
+    ("loader",),
+    ("elf", "root"),
+    ("formats",),
+    ("blob", "paths", "errors"),
+)
+"""From the top. A room may import itself and the floors below; the ground floor is one room."""
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+GROUND = len(FLOORS) - 1
+OWNER = {"elftools": "elf", "lief": "elf", "click": "cli", "zstandard": "formats"}
+"""Each third-party package, and the one room that may import it."""
+FILES = sorted(ROOT.rglob("*.py"))
+IN_ROOMS = [path for path in FILES if path.parent != ROOT or path.stem in FLOOR]
+
+
+def _name(path: Path) -> str:
+    parts = ("elfpack", *path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """The full names that a tree imports; of ``from a import b`` it is ``a.b``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _at_import(path: Path) -> Iterator[str]:
+    """What a module imports while it is imported itself."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from _imports(node)
+
+
+def _may(me: str, room: str) -> bool:
+    return me == room or FLOOR[room] > FLOOR[me] or FLOOR[me] == FLOOR[room] == GROUND
+
+
+@pytest.mark.parametrize("path", IN_ROOMS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_down(path: Path) -> None:
+    me = path.relative_to(ROOT).with_suffix("").parts[0]
+    assert me in FLOOR, f"elfpack.{me} is a room that the plan of the house does not have"
+    for target in _imports(ast.parse(path.read_text())):
+        top, _, rest = target.partition(".")
+        if top in OWNER:
+            assert me == OWNER[top], f"only elfpack.{OWNER[top]} may import {top}"
+        elif top == "elfpack":
+            room = rest.split(".")[0]
+            assert room == "__version__" or _may(me, room), f"elfpack.{me} must not import {target}"
+        else:
+            assert top in sys.stdlib_module_names, f"{top} has no home in elfpack"
+
+
+def test_no_cycle() -> None:
+    names = {_name(path) for path in FILES}
+    graph = {}
+    for path in FILES:
+        found = {t if t in names else t.rpartition(".")[0] for t in _at_import(path)}
+        graph[_name(path)] = (found & names) - {"elfpack"}
+    tuple(TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+_LOADED = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+from elfpack.cli import main
+status = main(sys.argv[3:])
+sys.stderr.write("\\n".join(sorted(sys.modules)))
+sys.exit(status)
+"""
+
+
+def _loaded(*arguments: str) -> set[str]:
+    """The modules that a command loads; without site, which loads some by itself."""
+    homes = (str(ROOT.parent), str(Path(click.__file__).parent.parent))
+    done = subprocess.run(
+        [sys.executable, "-S", "-E", "-c", _LOADED, *homes, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return set(done.stderr.split())
+
+
+NEVER = ("json", "hashlib", "tarfile", "pathlib", "lief", "elftools", "subprocess")
+DEPS_MAY = (
+    *("elfpack.loader", "elfpack.elf", "elfpack.root", "elfpack.formats", "elfpack.report"),
+    *("elfpack.blob", "elfpack.paths", "elfpack.errors", "elfpack.cli.deps", "elfpack.cli.main"),
+    *("elfpack.cli.options", "elfpack.cli.ui", "elfpack.api.resolve", "elfpack.api.session"),
+)
+FRAMES = {"elfpack", "elfpack.cli", "elfpack.api"}
+
+
+@pytest.mark.parametrize("form", ["ldd", "tree", "paths"])
+def test_deps_loads_little(form: str) -> None:
+    loaded = _loaded("deps", "--format", form, "/usr/bin/env")
+    assert "elfpack.cli.deps" in loaded
+    assert not loaded.intersection(NEVER)
+    ours = {name for name in loaded if name.partition(".")[0] == "elfpack"} - FRAMES
+    strange = {n for n in ours if not any(n == m or n.startswith(f"{m}.") for m in DEPS_MAY)}
+    assert not strange
+
+
+def test_layer_loads_no_editor() -> None:
+    assert "lief" not in _loaded("layer", "-q", "--dry-run", "/usr/bin/env")
+
+
+def test_help_loads_no_command() -> None:
+    assert not {"elfpack.cli.deps", "elfpack.cli.layer"} & _loaded("--version")
+
+
+def test_import_of_the_package_loads_nothing() -> None:
+    code = "import sys; sys.path[:0] = [sys.argv[1]]; import elfpack; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-S", "-E", "-c", code, str(ROOT.parent)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert {m for m in done.stdout.split() if m.startswith("elfpack")} == {"elfpack"}
+
+
+PUBLIC = {
+    *("Closure", "Library", "Plan", "Session", "plan", "resolve", "__version__"),
+    *("ElfpackError", "Finding", "IncompleteError", "InputError", "OutputError", "RequestError"),
+}
+"""What build scripts may import."""
+
+
+def test_public_names() -> None:
+    assert set(elfpack.__all__) == PUBLIC
+    assert elfpack.__all__ == sorted(elfpack.__all__)
+    assert set(dir(elfpack)) >= PUBLIC
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_public_name_resolves(name: str) -> None:
+    value = getattr(elfpack, name)
+    assert value is getattr(elfpack, name)
+    assert name == "__version__" or value.__doc__, "a public name says what it is"
+
+
+def test_other_names_do_not_resolve() -> None:
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        _ = elfpack.nothing_of_the_kind
+
+
+def test_errors_are_elfpack_errors() -> None:
+    for name in PUBLIC:
+        if name.endswith("Error"):
+            assert issubclass(getattr(elfpack, name), elfpack.ElfpackError)
