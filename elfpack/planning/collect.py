@@ -237,7 +237,7 @@ def _chosen(value: object) -> tuple[object, ...] | None:
 def _reason(module: RuntimeModule, evidence: Evidence | None, name: str = "") -> Reason:
     if evidence is None:
         return Reason(module.name, name)
-    return Reason(module.name, evidence.symbol, evidence.object)
+    return Reason(module.name, *evidence)
 
 
 def reasons(found: Collection) -> Iterator[tuple[AddFile | AddText | AddDirectory, Reason]]:

@@ -22,6 +22,8 @@ class Reason(NamedTuple):
     """A needed name, a symbol, a database: what was seen."""
     because_of: str = ""
     """The path of the object or entry where it was seen."""
+    how: str = "imported by"
+    """How that object has the symbol, for the reason of a runtime module."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from elfpack.blob import Source
 from elfpack.elf.notes import read_notes
 from elfpack.elf.reader import ElfFault
 from elfpack.elf.sections import defined_functions
@@ -31,11 +33,31 @@ _GLIBC_OWN = frozenset(
     )
 )
 _NOTE_ABI_TAG = 1
-# What a stripped static program shows of the look-ups that it carries: the files' names.
-_STRINGS = {
-    b"/etc/nsswitch.conf\0": ("getaddrinfo", "getpwuid", "getgrgid", "getservbyname"),
-    b"/etc/passwd\0": ("getpwuid", "getgrgid"),
+# What a stripped static program shows of the look-ups that it carries: names of glibc's internal
+# functions in assertions (nss/XXX-lookup.c), and names of files that only one function reads.
+_LOOKUP = re.compile(rb"\0__nss_([a-z]+)_lookup2\0")
+_CARRIED = {
+    b"passwd": "getpwuid",
+    b"group": "getgrgid",
+    b"hosts": "gethostbyname",
+    b"services": "getservbyname",
+    b"protocols": "getprotobyname",
+    b"networks": "getnetbyname",
+    b"rpc": "getrpcbyname",
+    b"ethers": "ether_hostton",
+    b"netgroup": "innetgr",
+    b"aliases": "getaliasbyname",
 }
+_READERS = {b"/etc/gai.conf": "getaddrinfo"}
+_MUSL_READERS = {
+    b"/etc/passwd": "getpwuid",
+    b"/etc/group": "getgrgid",
+    b"/etc/services": "getservbyname",
+}
+
+
+_Import = tuple[str, str | None, str | None, str]
+"""The object, the symbol's version, the libc of the program, and how the object has the symbol."""
 
 
 class Seen(NamedTuple):
@@ -57,7 +79,7 @@ class ClosureView:
         self._closures = closures
         self._imports = imports
         self._seen = tuple(_objects(closures))
-        self._index: dict[str, list[tuple[str, str | None, str | None]]] | None = None
+        self._index: dict[str, list[_Import]] | None = None
 
     @property
     def glibc(self) -> tuple[int, int] | None:
@@ -72,9 +94,9 @@ class ClosureView:
             index = self._index = self._build()
         found = []
         for symbol in symbols:
-            for label, version, from_libc in index.get(symbol, ()):
+            for label, version, from_libc, how in index.get(symbol, ()):
                 if libc is None or (from_libc == libc and _of(libc, version)):
-                    found.append(Evidence(symbol, label))
+                    found.append(Evidence(symbol, label, how))
                     break
         return tuple(found)
 
@@ -95,10 +117,11 @@ class ClosureView:
                 return hit
         return None
 
-    def _build(self) -> dict[str, list[tuple[str, str | None, str | None]]]:
-        index: dict[str, list[tuple[str, str | None, str | None]]] = {}
+    def _build(self) -> dict[str, list[_Import]]:
+        index: dict[str, list[_Import]] = {}
         for seen in self._seen:
             libc = seen.closure.loader.libc if seen.closure.loader is not None else None
+            how = "imported by" if libc is not None else "carried by"
             if libc is None:
                 names, libc = self._imports.carried(seen.hit)
                 entries: Iterable[tuple[str, str | None]] = ((n, None) for n in names)
@@ -107,7 +130,7 @@ class ClosureView:
             else:
                 entries = self._imports.of(seen.hit)
             for name, version in entries:
-                index.setdefault(name, []).append((seen.label, version, libc))
+                index.setdefault(name, []).append((seen.label, version, libc, how))
         return index
 
 
@@ -153,15 +176,9 @@ class Imports:
         if known is None:
             source = self._files.open(self._place(hit))
             try:
-                names = defined_functions(source) or _by_strings(source.pread(source.size, 0))
-                notes = read_notes(source)
-            except ElfFault:
-                names, notes = frozenset(), ()
+                known = _carried(source)
             finally:
                 source.close()
-            # glibc's crt1.o puts the ABI tag into every program, musl's does not.
-            tagged = any(n.owner == "GNU" and n.type == _NOTE_ABI_TAG for n in notes)
-            known = (names, GLIBC if tagged else None)
             self._carried[hit.identity] = known
         return known
 
@@ -172,5 +189,19 @@ class Imports:
         return place
 
 
-def _by_strings(raw: bytes) -> frozenset[str]:
-    return frozenset(name for text, names in _STRINGS.items() if text in raw for name in names)
+def _carried(source: Source) -> tuple[frozenset[str], str | None]:
+    try:
+        # glibc's crt1.o puts the ABI tag into every program, musl's does not.
+        notes = read_notes(source)
+    except ElfFault:
+        return frozenset(), None
+    glibc = any(n.owner == "GNU" and n.type == _NOTE_ABI_TAG for n in notes)
+    names = defined_functions(source) or _by_strings(source.pread(source.size, 0), glibc)
+    return names, GLIBC if glibc else None
+
+
+def _by_strings(raw: bytes, glibc: bool) -> frozenset[str]:
+    found = {_CARRIED[m[1]] for m in _LOOKUP.finditer(raw) if glibc and m[1] in _CARRIED}
+    readers = _READERS if glibc else _MUSL_READERS
+    found.update(name for path, name in readers.items() if path + b"\0" in raw)
+    return frozenset(found)

@@ -24,4 +24,4 @@ def text(reason: Reason) -> str:
         return form.format(evidence=reason.evidence, because_of=reason.because_of)
     if not reason.because_of:
         return f"{reason.source}: asked for"
-    return f"{reason.source}: {reason.evidence}, imported by {reason.because_of}"
+    return f"{reason.source}: {reason.evidence}, {reason.how} {reason.because_of}"

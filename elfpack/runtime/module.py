@@ -18,9 +18,11 @@ class Evidence(NamedTuple):
     symbol: str
     object: str
     """The path of the object."""
+    how: str = "imported by"
+    """``imported by``, or ``carried by`` for a static program."""
 
     def __str__(self) -> str:
-        return f"{self.symbol}, imported by {self.object}"
+        return f"{self.symbol}, {self.how} {self.object}"
 
 
 class AddFile(NamedTuple):
