@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -55,7 +56,7 @@ class Blob(NamedTuple):
         try:
             offset = 0
             while offset < self.size:
-                piece = source.pread(min(CHUNK, self.size - offset), offset)
+                piece = self._read(source, min(CHUNK, self.size - offset), offset)
                 if not piece:
                     raise InputError(
                         f"ends after {offset} of {self.size} bytes: it changed while it was read",
@@ -66,6 +67,16 @@ class Blob(NamedTuple):
                 offset += len(piece)
         finally:
             source.close()
+
+    def _read(self, source: Source, size: int, offset: int) -> bytes:
+        try:
+            return source.pread(size, offset)
+        except OSError as e:
+            raise InputError(
+                f"cannot be read: {os.strerror(e.errno or 0).lower()}",
+                path=self.label,
+                hint="check the disk that it is on",
+            ) from e
 
 
 def from_bytes(data: bytes, label: str) -> Blob:

@@ -6,13 +6,28 @@ import os
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from elfpack.errors import InputError
 from elfpack.loader.closure import Closure
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.paths import decode
-from elfpack.root.directory import DirectoryRoot
+from elfpack.root.directory import DirectoryRoot, is_top
 
 if TYPE_CHECKING:
     from elfpack.api.planning import Plan
+
+
+def working_directory() -> str:
+    """The process's working directory.
+
+    Raises:
+        InputError: it was deleted.
+    """
+    try:
+        return decode(os.getcwdb())
+    except OSError as e:
+        raise InputError(
+            "the working directory is gone", path=".", hint="change to one that exists"
+        ) from e
 
 
 class Session:
@@ -36,7 +51,7 @@ class Session:
         self._tree = DirectoryRoot(root)
         self.resolver = Resolver(self._tree)
         if cwd is None:
-            cwd = decode(os.getcwdb()) if root == "/" else "/"
+            cwd = working_directory() if is_top(root) else "/"
         self.options = Options(library_path, cwd)
 
     def __enter__(self) -> Session:

@@ -55,16 +55,12 @@ def deps(
     The output is ldd's, without the addresses: scripts that read ldd read it. Exit status 1 if
     a library or the interpreter is missing, 2 if a program cannot be read.
     """
-    inside = root is not None and root != "/"
-    cwd = "/" if inside else options.working_directory()
-    from_environment = None
-    if library_path is None and not inside:
-        library_path = from_environment = options.environment("LD_LIBRARY_PATH")
-    shown = Shown(Results(), talk, len(programs) > 1, cwd)
-    with Session(root or "/", cwd=cwd, library_path=library_path or "") as session:
+    where = options.where(root, library_path)
+    with Session(where.root, library_path=where.library_path) as session:
+        shown = Shown(Results(), talk, len(programs) > 1, session.options.cwd)
         results = _checked(
             resolve_many(session, programs, exclude=exclude),
-            _Check(session, talk, allow_missing, bool(from_environment), inside),
+            _Check(session, talk, allow_missing, where),
         )
         status = _FORMS[form](results, shown)
     shown.results.flush()
@@ -79,15 +75,14 @@ class _Check(NamedTuple):
     session: Session
     talk: Talk
     allow_missing: tuple[str, ...]
-    from_environment: bool
-    inside: bool
+    where: options.Where
 
     def status(self, closure: Closure) -> int:
         """Say what is to be said of a closure; 1 with findings."""
         if self.talk.verbose:
             for line in searches(self.session, closure):
                 self.talk.explain(line)
-        if self.from_environment:
+        if self.where.from_environment:
             self._note_environment(closure)
         _note_script(self.talk, closure)
         if closure.refusal is not None:
@@ -109,7 +104,7 @@ class _Check(NamedTuple):
             self.talk.note(f"{closure.name}: found through LD_LIBRARY_PATH: {', '.join(found)}")
 
     def error(self, name: str, error: ElfpackError) -> int:
-        found = None if self.inside or "/" in name else _on_path(name)
+        found = None if self.where.inside or "/" in name else _on_path(name)
         if found is not None:
             error = InputError("no such file here", path=name, hint=f"did you mean {found}?")
         self.talk.error(error)

@@ -12,20 +12,23 @@ from typing import Any
 import click
 
 from elfpack.api.planning import Choice, Plan, make_plan
+from elfpack.api.resolve import searches
 from elfpack.api.session import Session
 from elfpack.cli import options
 from elfpack.cli.ui import Results, Talk
 from elfpack.errors import RequestError
 from elfpack.loader.records import Kind
 from elfpack.pack.output import Written, check_output, write
-from elfpack.paths import basename
+from elfpack.paths import basename, is_utf8
 from elfpack.planning.entry import Plan as Record
 from elfpack.planning.entry import Reason
 from elfpack.report import plandoc, reasons, table, use
 from elfpack.runtime import MODULES
 
 
-@click.command(epilog="Runtime modules: " + "; ".join(f"{m.name}: {m.summary}" for m in MODULES))
+@click.command(
+    epilog="Runtime modules: " + "; ".join(f"{m.name}: {m.summary}" for m in MODULES) + "."
+)
 @click.argument("programs", nargs=-1, required=True, metavar="PROGRAM[:DEST]...", type=options.TEXT)
 @click.option(
     "-o",
@@ -98,12 +101,11 @@ def layer(
     if output is not None and not dry_run:
         check_output(output)
     signal.signal(signal.SIGTERM, _interrupt)
-    inside = root is not None and root != "/"
-    if library_path is None and not inside:
-        library_path = options.environment("LD_LIBRARY_PATH")
-    cwd = "/" if inside else options.working_directory()
-    with Session(root or "/", cwd=cwd, library_path=library_path or "") as session:
+    where = options.where(root, library_path)
+    with Session(where.root, library_path=where.library_path) as session:
         plan = _plan(session, programs, request)
+        if talk.verbose:
+            _explain(talk, session, plan.record)
         _tell(talk, plan.record)
         written = None
         if output is not None and not dry_run:
@@ -152,6 +154,12 @@ def _epoch() -> int:
     return int(text)
 
 
+def _explain(talk: Talk, session: Session, plan: Record) -> None:
+    for placed in plan.programs:
+        for line in searches(session, placed.closure):
+            talk.explain(line)
+
+
 def _tell(talk: Talk, plan: Record) -> None:
     """What runtime modules added and why, what was found through LD_LIBRARY_PATH, findings."""
     for placed in plan.programs:
@@ -171,6 +179,11 @@ def _tell(talk: Talk, plan: Record) -> None:
         talk.note(f"{path}: made, because a library is outside the loader's own directories")
     for finding in plan.findings:
         (talk.note if finding.note else talk.warning)(str(finding))
+    if plan.entrypoint is not None and not is_utf8(plan.entrypoint):
+        talk.warning(
+            f"{plan.entrypoint}: no engine can be told a name that is not UTF-8 (say where it goes "
+            "with PROGRAM:DEST)"
+        )
     for name in plan.missing:
         talk.note(f"{name}: missing, as allowed")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -17,8 +18,18 @@ COMMANDS = ("deps", "layer")
 """Each is the function of that name in the module of that name."""
 
 
+class Interrupted(ElfpackError):
+    """The user, or SIGTERM, ended the work."""
+
+
 class LazyGroup(click.Group):
     """Loads a command's module when it is asked for."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # click would print an empty line first
+            raise Interrupted("interrupted", hint="nothing was left behind") from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -58,6 +69,8 @@ def run(argv: list[str]) -> int:
     talk = Talk()
     try:
         result: Any = elfpack.main(argv, prog_name="elfpack", standalone_mode=False, obj=talk)
+        if sys.stdout is not None:  # click prints help and the version by it
+            sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except IncompleteError as e:
         for finding in e.findings:
@@ -66,9 +79,6 @@ def run(argv: list[str]) -> int:
     except ElfpackError as e:
         talk.error(e)
         return e.exit_code
-    except click.exceptions.NoArgsIsHelpError as e:
-        talk.error(f"{_usage(e)} (elfpack --help)")
-        return 2
     except click.ClickException as e:
         talk.error(_usage(e))
         return 2
@@ -76,18 +86,23 @@ def run(argv: list[str]) -> int:
         talk.error("interrupted (nothing was left behind)")
         return 2
     except BrokenPipeError:
-        # The reader has seen enough. Standard output is let go of, so that the interpreter does
-        # not complain about it on its way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _let_go()  # the reader has seen enough
         return 0
+    except OSError as e:  # click's own output, the only one that is not guarded where it is made
+        talk.error(f"standard output: {os.strerror(e.errno or 0).lower()} (write to another file)")
+        _let_go()
+        return 2
     except MemoryError:
         talk.error("out of memory")
         return 2
 
 
+def _let_go() -> None:
+    """Standard output leads nowhere, so that Python does not complain about it on its way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def _usage(error: click.ClickException) -> str:
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        return "a command is missing"
     text = error.format_message().rstrip(".")
     text = " ".join(text.split())
     where = getattr(error, "ctx", None)

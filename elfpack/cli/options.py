@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from elfpack.cli.ui import Talk
-from elfpack.errors import InputError
 from elfpack.paths import decode, encode
+from elfpack.root.directory import is_top
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -90,20 +90,23 @@ def search(function: F) -> F:
     return function
 
 
-def working_directory() -> str:
-    """The working directory.
+class Where(NamedTuple):
+    """Where names are looked up."""
 
-    Raises:
-        InputError: it was deleted.
-    """
-    try:
-        return decode(os.getcwdb())
-    except OSError as e:
-        raise InputError(
-            "the working directory is gone",
-            path=".",
-            hint="change to a directory that exists",
-        ) from e
+    root: str
+    inside: bool
+    """Another tree than the machine's own: nothing of the environment counts."""
+    library_path: str
+    from_environment: bool
+
+
+def where(root: str | None, library_path: str | None) -> Where:
+    """The root and LD_LIBRARY_PATH, which the environment gives if the root is / and no option."""
+    inside = root is not None and not is_top(root)
+    given = None
+    if library_path is None and not inside:
+        library_path = given = environment("LD_LIBRARY_PATH")
+    return Where(root or "/", inside, library_path or "", bool(given))
 
 
 def environment(name: str) -> str | None:

@@ -84,4 +84,6 @@ class Results:
                 reason = (
                     "is closed" if e.errno == errno.EBADF else os.strerror(e.errno or 0).lower()
                 )
-                raise OutputError(reason, path="standard output") from e
+                raise OutputError(
+                    reason, path="standard output", hint="write to a file or a pipe that is open"
+                ) from e

@@ -46,6 +46,16 @@ class Abi(NamedTuple):
     """e_flags, of which each machine's loader compares a part."""
 
 
+class Filter(NamedTuple):
+    """A DT_AUXILIARY or DT_FILTER entry: an object whose symbols go before this one's."""
+
+    after: int
+    """How many needed names stand before it in the dynamic section."""
+    name: str
+    required: bool
+    """DT_FILTER, which must be found; DT_AUXILIARY may be missing."""
+
+
 class ElfFile(NamedTuple):
     """One ELF file as a dynamic loader sees it. Holds no open file.
 
@@ -71,10 +81,10 @@ class ElfFile(NamedTuple):
     """DT_FLAGS_1."""
     debug: bool = False
     """Has DT_DEBUG, which linkers put into executables only."""
-    filters: tuple[tuple[int, str], ...] = ()
-    """DT_AUXILIARY and DT_FILTER: how many needed names stand before it, and its name."""
-    required: tuple[bool, ...] = ()
-    """For each of :attr:`filters`: whether it is DT_FILTER, which must be found."""
+    filters: tuple[Filter, ...] = ()
+    """DT_AUXILIARY and DT_FILTER."""
+    cut: bool = False
+    """The file ends inside the last page of its segments: a loader maps zeros there."""
     audit: tuple[str, ...] = ()
     """DT_AUDIT and DT_DEPAUDIT, colon-separated lists as stored."""
 
@@ -82,6 +92,14 @@ class ElfFile(NamedTuple):
     def abi(self) -> Abi:
         header = self.header
         return Abi(header.machine, header.bits, header.little, header.flags)
+
+    @property
+    def asked(self) -> tuple[tuple[str, Filter | None], ...]:
+        """Every name that the object asks for, in the order of its dynamic section."""
+        names: list[tuple[str, Filter | None]] = [(name, None) for name in self.needed]
+        for filtered in reversed(self.filters):
+            names.insert(filtered.after, (filtered.name, filtered))
+        return tuple(names)
 
     @property
     def kind(self) -> str:

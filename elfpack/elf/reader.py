@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
-from elfpack.elf.file import ElfFile, Header, Malformed
+from elfpack.elf.file import ElfFile, Filter, Header, Malformed
 from elfpack.paths import decode
 
 HEAD = 2048
@@ -24,6 +24,8 @@ _WHOLE_STRINGS = 32768
 """A string table up to this size is read at once; of a larger one only what is asked for."""
 _STRING_STEP = 256
 _PATH_MAX = 4096
+_PAGE = 4096
+"""The smallest page of any machine: what a file lacks of its last one reads as zeros."""
 
 
 class Encoding(NamedTuple):
@@ -320,12 +322,20 @@ def _file(source: Source, layout: Layout, head: bytes) -> ElfFile:
     except ElfFault as e:
         raise ElfFault(e.message, header) from None
     loadable = any(s.type == c.PT_LOAD for s in layout.segments)
+    end = max([s.offset + s.filesz for s in layout.segments if s.type == c.PT_LOAD], default=0)
+    if end > -(-source.size // _PAGE) * _PAGE:  # the first touch behind it kills the process
+        raise ElfFault(
+            f"ELF file cut short: {source.size} bytes, its segments end at {end}", header
+        )
     if not layout.dynamic:
-        return ElfFile(header, interpreter, layout.dynamic is not None, loadable)
+        return ElfFile(
+            header, interpreter, layout.dynamic is not None, loadable, cut=end > source.size
+        )
     try:
-        return _dynamic_file(source, layout, interpreter, loadable)
+        found = _dynamic_file(source, layout, interpreter, loadable)
     except ElfFault as e:
         raise ElfFault(e.message, header) from None
+    return found._replace(cut=True) if end > source.size else found
 
 
 _WANTED: Final = {
@@ -344,8 +354,7 @@ def _dynamic_file(
     source: Source, layout: Layout, interpreter: str | None, loadable: bool
 ) -> ElfFile:
     needed: list[str] = []
-    filters: list[tuple[int, str]] = []
-    required: list[bool] = []
+    filters: list[Filter] = []
     audit: list[str] = []
     single: dict[str, str] = {}
     flags_1 = 0
@@ -365,8 +374,7 @@ def _dynamic_file(
         if wanted == "needed":
             needed.append(text)
         elif wanted in ("auxiliary", "filter"):
-            filters.append((len(needed), text))
-            required.append(wanted == "filter")
+            filters.append(Filter(len(needed), text, wanted == "filter"))
         elif wanted == "audit":
             audit.append(text)
         else:  # of several, the last: glibc elf/get-dynamic-info.h
@@ -383,8 +391,7 @@ def _dynamic_file(
         flags_1,
         debug,
         tuple(filters),
-        tuple(required),
-        tuple(audit),
+        audit=tuple(audit),
     )
 
 

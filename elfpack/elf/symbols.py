@@ -34,12 +34,25 @@ class Symbols(NamedTuple):
     exported: tuple[Symbol, ...] = ()
 
 
+def read_imports(source: Source) -> tuple[Symbol, ...]:
+    """The imported symbols alone, which is quicker for a large library.
+
+    Raises:
+        ElfFault: a table lies outside the file.
+    """
+    return _read(source, exports=False).imported
+
+
 def read_symbols(source: Source) -> Symbols:
     """All dynamic symbols but local ones, in file order.
 
     Raises:
         ElfFault: a table lies outside the file.
     """
+    return _read(source, exports=True)
+
+
+def _read(source: Source, *, exports: bool) -> Symbols:
     layout = read_layout(source)
     if not layout.dynamic or layout.last(c.DT_SYMTAB) is None:
         return Symbols()
@@ -47,16 +60,34 @@ def read_symbols(source: Source) -> Symbols:
     raw = _symbol_table(source, layout)
     versions = versions_of(source, layout, strings).by_index()
     versym = _versym(source, layout, len(raw) // _symbol(layout).size)
-    return _split(raw, layout, strings, versions, versym)
+    names = _Names(strings.whole(), versions, versym)
+    return _split(raw, layout, names, exports=exports)
 
 
-def _split(
-    raw: bytes, layout: Layout, strings: Strings, versions: dict[int, str], versym: tuple[int, ...]
-) -> Symbols:
+class _Names(NamedTuple):
+    """What turns a symbol's numbers into names."""
+
+    strings: bytes
+    versions: dict[int, str]
+    versym: tuple[int, ...]
+
+    def symbol(self, index: int, name: int, weak: bool) -> Symbol:
+        """
+        Raises:
+            ElfFault: the name is not in the string table.
+        """
+        end = self.strings.find(b"\0", name)
+        if end < 0 or name >= len(self.strings):
+            raise ElfFault("ELF file with a symbol name outside its string table")
+        number = self.versym[index] if index < len(self.versym) else 0
+        version = self.versions.get(number & ~_HIDDEN)
+        return Symbol(decode(self.strings[name:end]), version, weak, bool(number & _HIDDEN))
+
+
+def _split(raw: bytes, layout: Layout, names: _Names, *, exports: bool) -> Symbols:
     imported: list[Symbol] = []
     exported: list[Symbol] = []
-    table = strings.whole()
-    wide = layout.encoding.bits == 64
+    wide = _wide(layout)
     for index, fields in enumerate(_symbol(layout).iter_unpack(raw)):
         if wide:
             name, info, other, section, _, _ = fields
@@ -65,20 +96,10 @@ def _split(
         bind = info >> 4
         if not name or bind == c.STB_LOCAL:
             continue
-        end = table.find(b"\0", name)
-        if end < 0 or name >= len(table):
-            raise ElfFault("ELF file with a symbol name outside its string table")
-        number = versym[index] if index < len(versym) else 0
-        symbol = Symbol(
-            decode(table[name:end]),
-            versions.get(number & ~_HIDDEN),
-            bind == c.STB_WEAK,
-            bool(number & _HIDDEN),
-        )
         if section == c.SHN_UNDEF:
-            imported.append(symbol._replace(hidden=False))
-        elif other & 3 not in (c.STV_HIDDEN, c.STV_INTERNAL):
-            exported.append(symbol)
+            imported.append(names.symbol(index, name, bind == c.STB_WEAK)._replace(hidden=False))
+        elif exports and other & 3 not in (c.STV_HIDDEN, c.STV_INTERNAL):
+            exported.append(names.symbol(index, name, bind == c.STB_WEAK))
     return Symbols(tuple(imported), tuple(exported))
 
 

@@ -15,6 +15,8 @@ from elfpack.elf.reader import ElfFault, Layout, Strings, read_layout
 _HIDDEN = 0x8000
 _WEAK = 0x2
 _BASE = 0x1
+_STEP = 4096
+"""Bytes of a table read at once."""
 
 
 class Need(NamedTuple):
@@ -62,22 +64,45 @@ def versions_of(source: Source, layout: Layout, strings: Strings) -> Versions:
     return Versions(_needs(source, layout, strings), _definitions(source, layout, strings))
 
 
-def _table(source: Source, layout: Layout, tag: int) -> bytes:
-    """The bytes from a table's address to the end of its segment in the file."""
+class _Table:
+    """The bytes from a table's address to the end of its segment, read as far as needed."""
+
+    def __init__(self, source: Source, start: int, size: int) -> None:
+        self._source = source
+        self._start = start
+        self.size = size
+        self._from = 0
+        self._piece = b""
+
+    def unpack(self, layout: struct.Struct, at: int) -> tuple[int, ...]:
+        """
+        Raises:
+            ElfFault: the entry runs over the end.
+        """
+        inside = at - self._from
+        if inside < 0 or inside + layout.size > len(self._piece):
+            self._from, inside = at, 0
+            self._piece = self._source.pread(min(_STEP, max(0, self.size - at)), self._start + at)
+        if layout.size > len(self._piece) - inside:
+            raise ElfFault("ELF file with a version table that runs over its end")
+        return layout.unpack_from(self._piece, inside)
+
+
+def _table(source: Source, layout: Layout, tag: int) -> _Table | None:
     address = layout.last(tag)
     if address is None:
-        return b""
+        return None
     for s in layout.segments:
         if s.type == c.PT_LOAD and s.vaddr <= address < s.vaddr + s.filesz:
             start = s.offset + address - s.vaddr
             size = min(s.vaddr + s.filesz - address, max(0, source.size - start))
-            return source.pread(size, start)
+            return _Table(source, start, size)
     raise ElfFault("ELF file with a version table outside the file")
 
 
 def _needs(source: Source, layout: Layout, strings: Strings) -> tuple[Need, ...]:
-    raw = _table(source, layout, c.DT_VERNEED)
-    if not raw:
+    table = _table(source, layout, c.DT_VERNEED)
+    if table is None:
         return ()
     outer = struct.Struct(layout.encoding.order + "HHIII")
     inner = struct.Struct(layout.encoding.order + "IHHII")
@@ -86,13 +111,13 @@ def _needs(source: Source, layout: Layout, strings: Strings) -> tuple[Need, ...]
     # Both the next field and the count end the walk; each step goes forward, so that a table
     # that loops ends too.
     for _ in range(layout.last(c.DT_VERNEEDNUM) or 0):
-        _, count, file, aux, following = _unpack(outer, raw, at)
+        _, count, file, aux, following = table.unpack(outer, at)
         name = strings.at(file)
         inside = at + aux
         for _ in range(count):
-            if len(found) * inner.size > len(raw):  # entries that overlap would never end
+            if len(found) * inner.size > table.size:  # entries that overlap would never end
                 raise ElfFault("ELF file with a version table that repeats itself")
-            _, flags, other, version, step = _unpack(inner, raw, inside)
+            _, flags, other, version, step = table.unpack(inner, inside)
             weak = bool(flags & _WEAK)
             found.append(Need(name, strings.at(version), other & ~_HIDDEN, weak))
             if step == 0:
@@ -105,25 +130,19 @@ def _needs(source: Source, layout: Layout, strings: Strings) -> tuple[Need, ...]
 
 
 def _definitions(source: Source, layout: Layout, strings: Strings) -> tuple[Definition, ...]:
-    raw = _table(source, layout, c.DT_VERDEF)
-    if not raw:
+    table = _table(source, layout, c.DT_VERDEF)
+    if table is None:
         return ()
     outer = struct.Struct(layout.encoding.order + "HHHHIII")
     inner = struct.Struct(layout.encoding.order + "II")
     found: list[Definition] = []
     at = 0
     for _ in range(layout.last(c.DT_VERDEFNUM) or 0):
-        _, flags, index, count, _, aux, following = _unpack(outer, raw, at)
+        _, flags, index, count, _, aux, following = table.unpack(outer, at)
         if count:
-            name, _ = _unpack(inner, raw, at + aux)
+            name, _ = table.unpack(inner, at + aux)
             found.append(Definition(strings.at(name), index & ~_HIDDEN, bool(flags & _BASE)))
         if following == 0:
             break
         at += following
     return tuple(found)
-
-
-def _unpack(layout: struct.Struct, raw: bytes, at: int) -> tuple[int, ...]:
-    if at + layout.size > len(raw):
-        raise ElfFault("ELF file with a version table that runs over its end")
-    return layout.unpack_from(raw, at)

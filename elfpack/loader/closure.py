@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from elfpack.elf.file import Filter
 from elfpack.loader.identify import Loader
 from elfpack.loader.program import Program, Script
-from elfpack.loader.records import Hit, Kind, Probe, Refusal, Scope, SearchList
+from elfpack.loader.records import EMPTY_SCOPE, Hit, Kind, Refusal, Scope, SearchList
 from elfpack.loader.search import Search
 from elfpack.paths import basename
 
@@ -28,6 +29,13 @@ class Miss(NamedTuple):
     """The position of the object that needs it."""
     after: int
     """Objects loaded before it was looked for: its place among them."""
+    filtered: Filter | None = None
+    """The DT_AUXILIARY or DT_FILTER entry that asks for it; None for a needed name."""
+
+    @property
+    def harmless(self) -> bool:
+        """DT_AUXILIARY: the loader goes on without it."""
+        return self.filtered is not None and not self.filtered.required
 
 
 class Library(NamedTuple):
@@ -109,6 +117,8 @@ class Closure:
         searched = dict(self.searched)
         found: dict[str, list[str]] = {}
         for miss in self.misses:
+            if miss.harmless:
+                continue
             found.setdefault(miss.name, []).append(self.label(miss.requester))
         return tuple(
             MissingLibrary(name, tuple(dict.fromkeys(by)), searched.get(name, ()))
@@ -141,11 +151,13 @@ class Walk:
         self.hits = [program.hit]
         self.names = [program.name]
         self.requesters = [-1]
-        self.targets: list[tuple[int, ...]] = []
+        self.targets: list[tuple[int, ...] | None] = [None]
+        self.order = [0]
+        """Positions in the lists above in the order of the loader's list."""
         self.misses: list[Miss] = []
         self.excluded: dict[str, None] = {}
         self.refusal: Refusal | None = None
-        self.scopes: list[Scope] = []
+        self.scopes = [EMPTY_SCOPE]
         self._exclude = exclude
         self._interpreter = interpreter
         loader = search.system.loader
@@ -154,50 +166,99 @@ class Walk:
         if interpreter is not None and interpreter.elf.soname is not None:
             soname = interpreter.elf.soname
         self._loaded = search.rules.loaded(program.hit, loader.path, soname)
-        self._chains: list[tuple[SearchList, ...]] = []
+        self._chains: list[tuple[SearchList, ...]] = [()]
 
     def run(self) -> None:
-        """Visit the objects in the order they were loaded; the list grows meanwhile."""
-        for number, hit in enumerate(self.hits):
-            above = self._chains[self.requesters[number]] if number else ()
-            chain = self.search.rules.chain(hit, above)
-            self._chains.append(chain)
-            scope = self.search.rules.scope(hit, chain)
-            self.scopes.append(scope)
-            if hit.elf.needed:
-                self.targets.append(self._needed(number, hit, scope))
-            else:
-                self.targets.append(())
-            if self.refusal is not None:
-                return
-
-    def _needed(self, number: int, hit: Hit, scope: Scope) -> tuple[int, ...]:
-        row: list[int] = []
-        table = self.search.table(scope)
-        for written in hit.elf.needed:
-            name = self.search.rules.expand(written, hit) if "$" in written else written
-            if name is None:
-                name = written
-            if self._exclude and any(fnmatchcase(name, glob) for glob in self._exclude):
-                self.excluded[name] = None
-                row.append(EXCLUDED)
+        """Visit the objects in the order of the list, which grows meanwhile: at its end, and
+        before an object that is a filter."""
+        position = 0
+        while position < len(self.order) and self.refusal is None:
+            number = self.order[position]
+            if number < len(self.targets) and self.targets[number] is not None:
+                position += 1
                 continue
-            target = self._loaded.by_name(name)
-            if target is None:
-                target = self._search(name, number, scope, table)
-            elif target == -1:
-                target = self._interpreter_needed(name, number)
-            row.append(target)
+            self._visit(number)
+
+    def _visit(self, number: int) -> None:
+        hit = self.hits[number]
+        above = self._chains[self.requesters[number]] if number else ()
+        self._chains[number] = chain = self.search.rules.chain(hit, above)
+        self.scopes[number] = scope = self.search.rules.scope(hit, chain)
+        self.targets[number] = ()
+        elf = hit.elf
+        if elf.filters and self.search.rules.follows_filters:
+            self.targets[number] = self._asked(number, hit, scope)
+        elif elf.needed:
+            table = self.search.table(scope)
+            row = []
+            for written in elf.needed:
+                row.append(self._needed(written, number, scope, table))
+                if self.refusal is not None:
+                    break
+            self.targets[number] = tuple(row)
+
+    def _asked(self, number: int, hit: Hit, scope: Scope) -> tuple[int, ...]:
+        """The needed names of a filter, and what it filters, in the order of its tags."""
+        table = self.search.table(scope)
+        row = []
+        for written, filtered in hit.elf.asked:
+            loaded = len(self.hits)
+            target = self._needed(written, number, scope, table, filtered)
+            if filtered is None:
+                row.append(target)
+            elif target >= 0:
+                self._before(target, number, new=target >= loaded)
+            elif not filtered.required:  # DT_AUXILIARY: no error is one
+                self.refusal = None
             if self.refusal is not None:
                 break
         return tuple(row)
 
+    def _before(self, target: int, number: int, *, new: bool) -> None:
+        """What an object filters goes before it, wherever it stood behind it.
+
+        Source: elf/dl-deps.c, _dl_map_object_deps(). The program is the first all the same.
+        """
+        place = max(1, self.order.index(number))
+        if not new and self.order.index(target) < place:
+            return
+        self.order.remove(target)
+        self.order.insert(place, target)
+
+    def _needed(
+        self,
+        written: str,
+        number: int,
+        scope: Scope,
+        table: dict[str, Hit | Refusal | None],
+        filtered: Filter | None = None,
+    ) -> int:
+        """The position of what satisfies a name, which is loaded if it has to be."""
+        hit = self.hits[number]
+        name = self.search.rules.expand(written, hit) if "$" in written else written
+        if name is None:
+            name = written
+        if self._exclude and any(fnmatchcase(name, glob) for glob in self._exclude):
+            self.excluded[name] = None
+            return EXCLUDED
+        target = self._loaded.by_name(name)
+        if target is None:
+            return self._search(name, number, scope, table, filtered)
+        if target == -1:
+            return self._interpreter_needed(name, number)
+        return target
+
     def _search(
-        self, name: str, requester: int, scope: Scope, table: dict[str, Hit | Refusal | None]
+        self,
+        name: str,
+        requester: int,
+        scope: Scope,
+        table: dict[str, Hit | Refusal | None],
+        filtered: Filter | None,
     ) -> int:
         answer = self.search.find(name, scope, table)
         if answer is None:
-            self.misses.append(Miss(name, requester, len(self.hits)))
+            self.misses.append(Miss(name, requester, len(self.hits), filtered))
             return MISSING
         if isinstance(answer, Refusal):
             self.refusal = answer
@@ -215,7 +276,11 @@ class Walk:
         self.hits.append(hit)
         self.names.append(name)
         self.requesters.append(requester)
+        self.targets.append(None)
+        self.scopes.append(EMPTY_SCOPE)
+        self._chains.append(())
         number = len(self.hits) - 1
+        self.order.append(number)
         self._loaded.add(number, name, hit)
         return number
 
@@ -229,17 +294,16 @@ class Walk:
 
     def where(self, miss: Miss) -> tuple[str, ...]:
         """The places where a missing name was looked for."""
-        trail = self.search.trail(miss.name, self.scopes[miss.requester])
-        return tuple(dict.fromkeys(_place(probe, miss.name, self.search) for probe in trail))
-
-
-def _place(probe: Probe, name: str, search: Search) -> str:
-    if probe.via.kind is Kind.CACHE:
-        return search.system.loader.cache or ""
-    directory = probe.path.removesuffix(name).rstrip("/")
-    return (
-        search.system.absolute(directory) if directory or "/" in probe.path else search.system.cwd
-    )
+        system = self.search.system
+        if "/" in miss.name:
+            return (system.absolute(miss.name),)
+        places: dict[str, None] = {}
+        for step in self.search.rules.steps(miss.name, self.scopes[miss.requester]):
+            if step.kind is Kind.CACHE:
+                places[system.loader.cache or ""] = None
+            for element in step.elements:
+                places[system.absolute(element.directory).rstrip("/") or "/"] = None
+        return tuple(places)
 
 
 def walk(
@@ -252,20 +316,32 @@ def walk(
     """The closure of a dynamic program or library."""
     state = Walk(program, interpreter, search, exclude)
     state.run()
-    searched = {m.name: state.where(m) for m in state.misses}
+    order = state.order
+    place = {number: position for position, number in enumerate(order)}
     return Closure(
         program,
         program.name,
         search.system.loader,
         interpreter,
         missing_interpreter,
-        tuple(state.hits),
-        tuple(state.names),
-        tuple(state.requesters),
-        tuple(state.targets),
-        tuple(state.misses),
+        tuple([state.hits[number] for number in order]),
+        tuple([state.names[number] for number in order]),
+        tuple([place.get(state.requesters[number], -1) for number in order]),
+        tuple([_moved(state.targets[number], place) for number in order]),
+        tuple(sorted([_miss(m, place) for m in state.misses], key=lambda m: m.after)),
         tuple(state.excluded),
         state.refusal,
         program.scripts,
-        tuple(searched.items()),
+        tuple({m.name: state.where(m) for m in state.misses}.items()),
     )
+
+
+def _miss(miss: Miss, place: dict[int, int]) -> Miss:
+    """A miss by final positions: that of a filter stands before the filter."""
+    requester = place[miss.requester]
+    after = miss.after if miss.filtered is None else max(1, requester)
+    return miss._replace(requester=requester, after=after)
+
+
+def _moved(row: tuple[int, ...] | None, place: dict[int, int]) -> tuple[int, ...]:
+    return tuple([place.get(target, target) for target in row or ()])

@@ -26,6 +26,9 @@ Verdict = tuple[Outcome, str]
 class Glibc:
     """The rules, with the constants of one loader."""
 
+    follows_filters = True
+    """DT_AUXILIARY and DT_FILTER."""
+
     def __init__(self, system: System) -> None:
         self._system = system
         self._cache: LdCache | None = None
@@ -94,26 +97,24 @@ class Glibc:
         if scope.runpath is not None:
             yield scope.runpath
         # 4. The one best entry of ld.so.cache. DF_1_NODEFLIB drops one in a system directory.
-        cached = self._cached(name)
-        if cached is not None and not (
-            scope.no_default and cached.startswith(self._system.loader.directories)
-        ):
-            yield SearchList(Kind.CACHE, files=(cached,))
+        if self._system.loader.cache is not None:
+            cached = self._cached(name, scope.no_default)
+            yield SearchList(Kind.CACHE, files=() if cached is None else (cached,))
         # 5. The directories compiled into the loader.
         if not scope.no_default:
             yield self._defaults
 
-    def _cached(self, name: str) -> str | None:
-        path = self._system.loader.cache
-        if path is None:
-            return None
+    def _cached(self, name: str, no_default: bool) -> str | None:
         if self._cache is None:
-            raw = self._system.files.read_all(path)
+            raw = self._system.files.read_all(self._system.loader.cache or "")
             abi = self._system.abi
             self._cache = LdCache(
                 raw if isinstance(raw, bytes) else b"", little=abi.little, bits=abi.bits
             )
-        return self._cache.best(name, flags=self._flags)
+        best = self._cache.best(name, flags=self._flags)
+        if best is not None and no_default and best.startswith(self._system.loader.directories):
+            return None
+        return best
 
     # What becomes of a candidate
 

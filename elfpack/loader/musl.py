@@ -26,6 +26,8 @@ _DEFAULT_PATH = "/lib:/usr/local/lib:/usr/lib"
 class Musl:
     """The rules, with the system path of one root."""
 
+    follows_filters = False
+
     def __init__(self, system: System) -> None:
         self._system = system
         self._environment = SearchList(Kind.ENVIRONMENT, _split(system.library_path))

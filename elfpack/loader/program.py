@@ -82,9 +82,11 @@ def open_program(files: Files, name: str, cwd: str) -> Program | MissingInterpre
             return Program(name, path, hit, tuple(scripts))
         if len(scripts) == SCRIPT_DEPTH:
             raise InputError(
-                f"its interpreters are scripts, more than {SCRIPT_DEPTH} deep", path=name
+                f"its interpreters are scripts, more than {SCRIPT_DEPTH} deep",
+                path=name,
+                hint="name a program on its first line",
             )
-        script = _script(files, content, path, place, cwd)
+        script = _script(files, content, (shown, path), place, cwd)
         scripts.append(script)
         path = _absolute(cwd, script.command or script.interpreter)
 
@@ -122,6 +124,12 @@ def _content(files: Files, place: Place, shown: str) -> ElfFile | bytes:
                 path=shown,
                 hint="name the program that was linked from it",
             )
+        if content.cut:
+            raise InputError(
+                f"ELF file cut short: {place.node.size} bytes, its segments are longer",
+                path=shown,
+                hint="get the whole file",
+            )
         return content
     return _head(files, place, content, shown)
 
@@ -138,15 +146,19 @@ def _head(files: Files, place: Place, broken: Malformed, shown: str) -> bytes:
         source.close()
 
 
-def _script(files: Files, head: bytes, path: str, place: Place, cwd: str) -> Script:
-    """Source: fs/binfmt_script.c, load_script()."""
+def _script(files: Files, head: bytes, names: tuple[str, str], place: Place, cwd: str) -> Script:
+    """``names`` are what the user sees and the absolute path.
+
+    Source: fs/binfmt_script.c, load_script().
+    """
+    shown, path = names
     line, newline, _ = head[2:].partition(b"\n")
     words = line.strip(b" \t").split(None, 1) if line.strip(b" \t") else []
     if not words or (not newline and len(head) == _HEAD and len(words) == 1):
         raise InputError(
             "a script whose first line names no interpreter that the kernel can read",
-            path=path,
-            hint=f"the kernel reads {_HEAD} bytes of it",
+            path=shown,
+            hint=f"write #!/path/to/interpreter; the kernel reads {_HEAD} bytes of it",
         )
     interpreter = decode(words[0].partition(b"\0")[0])
     argument = decode(words[1].partition(b"\0")[0]).strip(" \t") if len(words) > 1 else ""

@@ -73,7 +73,7 @@ def check_output(output: str) -> None:
         raise RequestError(
             "its ending says nothing", path=output, hint=f"{endings}, a path ending in /, or -"
         )
-    _check_parent(output)
+    _check_parent(output, output)
 
 
 def _check_tree(output: str) -> None:
@@ -81,7 +81,7 @@ def _check_tree(output: str) -> None:
     try:
         names = os.listdir(path)
     except FileNotFoundError:
-        _check_parent(output.rstrip("/"))
+        _check_parent(output.rstrip("/"), output)
         return
     except OSError as e:
         raise _fault(e, output) from e
@@ -93,8 +93,8 @@ def _check_tree(output: str) -> None:
         raise OutputError("permission denied", path=output, hint="name one that you may write")
 
 
-def _check_parent(output: str) -> None:
-    parent = os.path.dirname(encode(output)) or b"."
+def _check_parent(path: str, output: str) -> None:
+    parent = os.path.dirname(encode(path)) or b"."
     if not os.path.isdir(parent):
         raise OutputError("its directory does not exist", path=output, hint="make it first")
     if not os.access(parent, os.W_OK | os.X_OK):
@@ -230,6 +230,9 @@ def _fault(error: OSError, output: str) -> OutputError:
     hints = {
         errno.ENOSPC: "make room and run again",
         errno.EDQUOT: "make room and run again",
+        errno.EFBIG: "raise the limit for the size of files, ulimit -f",
+        errno.ENAMETOOLONG: "name a shorter one",
+        errno.EBADF: "open standard output, or write to a file",
         errno.EACCES: "name a place that you may write",
         errno.EPERM: "name a place that you may write",
         errno.EROFS: "name a place that can be written",

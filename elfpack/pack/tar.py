@@ -44,7 +44,7 @@ def _header(entry: Entry, epoch: int) -> bytes:
         case Symlink():
             info.type, info.mode, info.linkname = tarfile.SYMTYPE, 0o777, entry.target
         case HardLink():
-            info.type, info.mode, info.linkname = tarfile.LNKTYPE, 0o644, entry.target[1:]
+            info.type, info.mode, info.linkname = tarfile.LNKTYPE, entry.mode, entry.target[1:]
         case Regular():
             info.mode, info.size = entry.mode, entry.blob.size
     # A pax record holds UTF-8 only. Names that are not get the GNU form, whose bytes are free.

@@ -48,7 +48,11 @@ def added_files(
     elif place.node.is_directory:
         yield from _tree(files, want, place, drop, findings)
     else:
-        raise InputError("is neither a file nor a directory", path=want.name)
+        raise InputError(
+            "is neither a file nor a directory",
+            path=want.name,
+            hint="a container has its own devices, and no use for a FIFO or socket",
+        )
 
 
 def _tree(

@@ -5,11 +5,12 @@ The only maker of a :class:`Plan`.
 
 from __future__ import annotations
 
+import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from elfpack.blob import Blob, Source, from_bytes
-from elfpack.errors import Finding, RequestError
+from elfpack.errors import Finding, InputError, RequestError
 from elfpack.loader.files import Files
 from elfpack.paths import ancestors, components, sort_key
 from elfpack.planning.entry import (
@@ -102,7 +103,9 @@ class Assembly:
                 continue
             followed += 1
             if followed > LINK_LIMIT:
-                raise RequestError("passes through a loop of links", path=put.path)
+                raise RequestError(
+                    "passes through a loop of links", path=put.path, hint="leave one of them out"
+                )
             if target.startswith("/"):
                 done.clear()
             pending.extend(components(target)[::-1])
@@ -120,7 +123,9 @@ class Assembly:
             for above in ancestors(path):
                 if above in self._puts and not isinstance(self._puts[above].what, PutDirectory):
                     raise RequestError(
-                        f"is a file or link, but {path} needs a directory there", path=above
+                        f"is a file or link, but {path} needs a directory there",
+                        path=above,
+                        hint="give one of them another destination",
                     )
                 if above not in found:
                     found[above] = Directory(path=above, reason=Reason("parent", because_of=path))
@@ -142,12 +147,13 @@ class Assembly:
 
     def _file(self, put: Put, place: Place, first: dict[tuple[int, int], str]) -> Entry:
         identity = place.node.identity
+        mode = stat.S_IMODE(place.node.mode) & ~_SET_ID
         target = first.setdefault(identity, put.path)
         if target != put.path:
-            return HardLink(path=put.path, reason=put.reason, target=target, identity=identity)
-        mode = stat.S_IMODE(place.node.mode)
-        if mode & _SET_ID:
-            mode &= ~_SET_ID
+            return HardLink(
+                path=put.path, reason=put.reason, target=target, mode=mode, identity=identity
+            )
+        if place.node.mode & _SET_ID:
             self.findings.append(
                 Finding("privileges-dropped", put.path, "its setuid or setgid bit is dropped")
             )
@@ -155,9 +161,16 @@ class Assembly:
         return Regular(path=put.path, reason=put.reason, blob=blob, mode=mode, identity=identity)
 
 
-def _opener(files: Files, place: Place):  # type: ignore[no-untyped-def]
+def _opener(files: Files, place: Place) -> Callable[[], Source]:
     def opened() -> Source:
-        return files.open(place)
+        try:
+            return files.open(place)
+        except OSError as e:
+            raise InputError(
+                f"cannot be read: {os.strerror(e.errno or 0).lower()}",
+                path=place.path,
+                hint="run as a user who may read it",
+            ) from e
 
     return opened
 

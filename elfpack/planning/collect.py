@@ -5,13 +5,14 @@ One loop, which only grows a set and so ends: what was added may wake a module.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from elfpack.elf.file import Abi, ElfFile
-from elfpack.errors import Finding, IncompleteError
+from elfpack.errors import Finding, IncompleteError, InputError
 from elfpack.loader.closure import Closure
 from elfpack.loader.program import Program, Script
 from elfpack.loader.records import Hit
@@ -168,6 +169,12 @@ class Collector:
     def _added_elf(self, item: AddedFile, place: Place, abi: Abi | None) -> None:
         """An ELF file among them gets its dependencies, if a loader would load it."""
         elf = self._resolver.files.content(place)
+        if isinstance(elf, int):
+            raise InputError(
+                f"cannot be read: {os.strerror(elf).lower()}",
+                path=item.source,
+                hint="run as a user who may read it",
+            )
         if not isinstance(elf, ElfFile) or elf.kind == "object" or not elf.dynamic:
             return
         if abi is not None and elf.abi[:3] != abi[:3]:

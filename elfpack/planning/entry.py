@@ -60,6 +60,8 @@ class HardLink(Entry):
 
     target: str
     """The path of the first name."""
+    mode: int
+    """The file's: who unpacks a tar may set it once more by this name."""
     identity: tuple[int, int]
 
 

@@ -131,7 +131,10 @@ class Placer:
                 placed.append(hit.path)
                 continue
             source = join(self._cwd, hit.path)
-            path = self._library(closure, hit, source, placed)
+            if hit.path.startswith("/"):
+                path = self._library(closure, hit, source, placed)
+            else:  # relative to the working directory, which is / in the image
+                path = normal("/" + hit.path)
             placed.append(path)
             requester = closure.label(closure.requesters[number])
             reason = Reason("library", closure.names[number], requester)

@@ -91,7 +91,9 @@ def _split(text: str) -> tuple[str, str | None]:
         )
     name, given = text[:at], text[at + 1 :]
     if ".." in components(given):
-        raise RequestError("a destination must not have '..'", path=text)
+        raise RequestError(
+            "a destination must not have '..'", path=text, hint="write it as it is to be"
+        )
     return name, given
 
 
@@ -107,11 +109,13 @@ def made_directory(text: str) -> MadeDirectory:
     )
     if not path.startswith("/") or ".." in components(path) or len(rest) not in (0, 1, 3):
         raise fault
+    if not all(number.isascii() and number.isdigit() for number in rest):
+        raise fault
     try:
         mode = int(rest[0], 8) if rest else 0o755
-        owner = (int(rest[1]), int(rest[2])) if len(rest) == 3 else (0, 0)
-    except ValueError:
+    except ValueError:  # an 8 or 9
         raise fault from None
+    owner = (int(rest[1]), int(rest[2])) if len(rest) == 3 else (0, 0)
     if not 0 <= mode <= 0o7777 or not all(0 <= number < 2**32 for number in owner):
         raise fault
     return MadeDirectory(normal(path), mode, owner)

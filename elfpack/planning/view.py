@@ -10,7 +10,7 @@ from elfpack.blob import Source
 from elfpack.elf.notes import read_notes
 from elfpack.elf.reader import ElfFault
 from elfpack.elf.sections import defined_functions
-from elfpack.elf.symbols import read_symbols
+from elfpack.elf.symbols import read_imports
 from elfpack.errors import InputError
 from elfpack.loader.closure import Closure
 from elfpack.loader.files import Files
@@ -162,7 +162,7 @@ class Imports:
         if known is None:
             source = self._files.open(self._place(hit))
             try:
-                known = tuple((s.name, s.version) for s in read_symbols(source).imported)
+                known = tuple((s.name, s.version) for s in read_imports(source))
             except ElfFault:
                 known = ()
             finally:

@@ -18,6 +18,14 @@ _O_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _O_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
+def is_top(path: str) -> bool:
+    """Whether a host path is the root of the file system, however it is written."""
+    try:
+        return os.path.samestat(os.stat(encode(path)), os.stat(b"/"))
+    except (OSError, ValueError):
+        return False
+
+
 class FileSource:
     """A file of the host, open for reading."""
 

@@ -14,6 +14,10 @@ PATH_LIMIT = 4096
 """Bytes of a path with its NUL. Source: Linux include/uapi/linux/limits.h, PATH_MAX."""
 
 
+_DIRECTORIES = ("", ".", "..")
+"""Last components that only a directory can have."""
+
+
 class Hop(NamedTuple):
     """A symbolic link on the way to a file."""
 
@@ -57,7 +61,8 @@ class Walker:
         With ``follow`` false, a link as the last component is the answer itself.
         """
         before, _, name = path.rpartition("/")
-        if name not in ("", ".", ".."):
+        # A long path is left to the walk, which holds it against PATH_MAX first.
+        if name not in ("", ".", "..") and len(path) < PATH_LIMIT // 4:
             directory = self._directories.get(before)
             if directory is None:
                 directory = self._directory(before)
@@ -68,7 +73,7 @@ class Walker:
                 return node
             # The links on the way of the directory part are wanted only when something is
             # packed: trace() walks again for them.
-            if not (follow and node.is_link) and len(path) < PATH_LIMIT // 4:
+            if not (follow and node.is_link):
                 return Place(directory, name, node)
         return self._walk(path, follow)
 
@@ -94,7 +99,7 @@ class Walker:
         here = _top(root)
         hops: list[Hop] = []
         pending = path.split("/")[::-1]
-        must_be_directory = pending[0] in ("", ".", "..")
+        must_be_directory = pending[0] in _DIRECTORIES
         while pending:
             name = pending.pop()
             if name in ("", "."):
@@ -113,6 +118,8 @@ class Walker:
                 if number:
                     return number
                 here = _top(root) if node.target.startswith("/") else _itself(root, directory)
+                # "file/" as a link's text asks for a directory, as it would in the path itself.
+                must_be_directory |= pending[0] in _DIRECTORIES
                 continue
             here = (directory, node, name)
         if must_be_directory and not here[1].is_directory:

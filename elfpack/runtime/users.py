@@ -49,7 +49,7 @@ class Users:
         if chosen is None and not found:
             return
         evidence = found[0] if found else None
-        users = [user for user in chosen or () if isinstance(user, User)]
+        users = list({u.name: u for u in chosen or () if isinstance(u, User)}.values())
         passwd = [f"{u.name}:x:{u.uid}:{u.gid}::/home/{u.name}:/bin/sh\n" for u in users]
         known = {"root", "nogroup"}
         group = [f"{u.name}:x:{u.gid}:\n" for u in users if u.name not in known]
