@@ -153,7 +153,18 @@ def parse_modules(chosen: Mapping[str, Choice]) -> dict[str, object]:
         else:
             values = (choice,) if isinstance(choice, str) else tuple(choice)
             parsed[name] = tuple(_value(name, value) for value in values)
+            _each_once(name, values, parsed[name])
     return parsed
+
+
+def _each_once(name: str, texts: Sequence[str], values: object) -> None:
+    """Refuse two values that speak of the same thing, such as two users of one name."""
+    seen: set[object] = set()
+    for text, value in zip(texts, values if isinstance(values, tuple) else (), strict=True):
+        key = getattr(value, "name", value)
+        if key in seen:
+            raise RequestError(f"{text!r} is the second of its name", path=name, hint="give one")
+        seen.add(key)
 
 
 def _known(name: str) -> Any:

@@ -132,9 +132,17 @@ def _count(source: Source, layout: Layout) -> int:
         return _gnu_count(source, layout, address)
     if (number := layout.last(c.DT_MIPS_SYMTABNO)) is not None:
         return number
-    # Linkers lay the string table behind the symbols.
-    first, strings = layout.last(c.DT_SYMTAB) or 0, layout.last(c.DT_STRTAB) or 0
-    return max(0, strings - first) // _symbol(layout).size
+    return _room(layout)
+
+
+_TABLES = (c.DT_STRTAB, c.DT_HASH, c.DT_GNU_HASH, c.DT_VERSYM, c.DT_VERDEF, c.DT_VERNEED)
+
+
+def _room(layout: Layout) -> int:
+    """Symbols that fit between the table's start and the next table: linkers lay them closely."""
+    first = layout.last(c.DT_SYMTAB) or 0
+    behind = [at for tag in _TABLES if (at := layout.last(tag)) is not None and at > first]
+    return (min(behind) - first) // _symbol(layout).size if behind else 0
 
 
 def _gnu_count(source: Source, layout: Layout, address: int) -> int:
@@ -147,7 +155,9 @@ def _gnu_count(source: Source, layout: Layout, address: int) -> int:
     raw = source.pread(buckets * 4, table)
     last = max(struct.unpack(f"{order}{len(raw) // 4}I", raw), default=0)
     if last < first:
-        return first
+        # Nothing is exported. The linkers write an empty table then, whose first symbol may be
+        # any: GNU ld's is 1, however many are imported.
+        return max(first, _room(layout))
     # The chain of the last symbol ends with an odd hash. Read in pieces: chains are short.
     at = table + buckets * 4 + (last - first) * 4
     while at < source.size:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from elfpack.elf.file import ElfFile, Malformed
 from elfpack.errors import InputError
+from elfpack.loader.env import env_command
 from elfpack.loader.files import Files
 from elfpack.loader.records import Hit, Kind, Via
 from elfpack.paths import basename, components, decode, join
@@ -164,27 +165,9 @@ def _script(files: Files, head: bytes, names: tuple[str, str], place: Place, cwd
     argument = decode(words[1].partition(b"\0")[0]).strip(" \t") if len(words) > 1 else ""
     wanted = command = None
     if basename(interpreter) == "env" and argument:
-        wanted = _env_command(argument)
+        wanted = env_command(argument)
         command = _on_path(files, wanted, cwd) if wanted else None
     return Script(path, place.path, interpreter, command, wanted)
-
-
-def _env_command(argument: str) -> str | None:
-    """The command that ``env ARGUMENT FILE`` runs; None if that is FILE itself.
-
-    The kernel passes the rest of the line as one argument; ``-S`` splits it.
-    Source: coreutils, env(1).
-    """
-    if argument.startswith("-S"):
-        argument = argument[2:].strip()
-    elif argument.startswith("--split-string"):
-        argument = argument.removeprefix("--split-string").lstrip("= ").strip()
-    else:
-        return argument if "=" not in argument and not argument.startswith("-") else None
-    for word in argument.split():
-        if "=" not in word and not word.startswith("-"):
-            return word
-    return None
 
 
 def _on_path(files: Files, command: str, cwd: str) -> str | None:

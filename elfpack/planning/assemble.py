@@ -64,7 +64,7 @@ class Assembly:
     def _same(self, a: Put, b: Put) -> bool:
         if isinstance(a.what, PutFile) and isinstance(b.what, PutFile):
             return a.what.place.node.identity == b.what.place.node.identity
-        return isinstance(a.what, PutDirectory) and isinstance(b.what, PutDirectory)
+        return False
 
     def _conflict(self, path: str, known: Put, put: Put) -> None:
         if bool(known.named) != bool(put.named):
@@ -201,6 +201,6 @@ def assemble(
         epoch=epoch,
         entrypoint=entrypoint,
         abi=first,
-        findings=(*findings, *assembly.findings),
+        findings=tuple(dict.fromkeys((*findings, *assembly.findings))),
         missing=missing,
     )

@@ -42,6 +42,8 @@ class Member(NamedTuple):
     wanted: Wanted | None
     """None for what was not named by the user: it stays at its own path."""
     reason: Reason
+    added: bool = False
+    """Its program is put by what the user adds; only what it needs is to be put for it."""
 
 
 @dataclass
@@ -181,7 +183,9 @@ class Collector:
             return
         closure = self._resolver.resolve(item.source, self._options)
         if closure.loader is not None and place.node.identity not in self._known:
-            self._member(Member(closure, None, Reason("added", because_of=item.source)))
+            want = Wanted(item.source, item.source, item.destination)
+            reason = Reason("added", because_of=item.source)
+            self._member(Member(closure, want, reason, added=True))
 
     def _abi(self) -> Abi | None:
         for member in self.found.members:

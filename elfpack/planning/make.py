@@ -9,7 +9,7 @@ from elfpack.planning.collect import Collection, Collector
 from elfpack.planning.entry import Plan
 from elfpack.planning.place import Placer
 from elfpack.planning.request import Request, made_directory
-from elfpack.planning.settle import differences, finding, search_path
+from elfpack.planning.settle import dangling, differences, finding, search_path
 
 
 def make(resolver: Resolver, options: Options, request: Request) -> Plan:
@@ -34,7 +34,8 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
         lost = differences(plan, exclude)
     if lost:
         raise IncompleteError(tuple(finding(difference) for difference in lost))
-    return plan
+    found.findings.extend(dangling(plan))
+    return _assemble(assembly, placer, found, request)
 
 
 def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Request) -> Plan:

@@ -105,9 +105,11 @@ class Placer:
         target = self._target(closure.program.path, member.wanted)
         if ".." in target.split("/"):
             target = program.real_path
-        if self.entrypoint is None and member.wanted is not None:
+        named = member.wanted is not None and not member.added
+        if self.entrypoint is None and named:
             self.entrypoint = target
-        yield from self._put(closure.program.path, target, member.reason, member.wanted)
+        if not member.added:
+            yield from self._put(closure.program.path, target, member.reason, member.wanted)
         if closure.interpreter is not None:
             because = closure.label(0)
             yield from self._natural(
@@ -120,7 +122,7 @@ class Placer:
                 closure=closure,
                 path=target,
                 objects=tuple(objects),
-                named=member.wanted is not None,
+                named=named,
             )
         )
 

@@ -22,6 +22,7 @@ from elfpack.paths import encode, parent
 from elfpack.planning.entry import Directory, HardLink, Placed, Plan, Reason, Regular, Symlink
 from elfpack.planning.put import Put, PutText
 from elfpack.root.tree import TreeRoot
+from elfpack.root.walk import Walker
 
 
 class Difference(NamedTuple):
@@ -68,6 +69,13 @@ def _compare(placed: Placed, resolver: Resolver, options: Options) -> Iterator[D
         there = _again(placed, resolver, options)
     except ElfpackError:
         there = None
+    if here.interpreter is not None and (
+        there is None
+        or there.interpreter is None
+        or there.interpreter.identity != here.interpreter.identity
+    ):
+        yield Difference(placed, "its interpreter", here.interpreter.path)
+        return
     wanted = _objects(here)
     found = _objects(there) if there is not None and there.refusal is None else []
     if [identity for identity, _, _ in wanted] == [identity for identity, _, _ in found]:
@@ -102,6 +110,21 @@ def finding(difference: Difference) -> Finding:
         f"the loader in the image would not load {difference.path} for {difference.name}",
         "keep the program beside its libraries, or give it the path that it has here",
     )
+
+
+def dangling(plan: Plan) -> Iterator[Finding]:
+    """Added links that lead nowhere in the image: said, for they may be meant so."""
+    walker = Walker(as_root(plan))
+    for entry in plan.entries:
+        added = isinstance(entry, Symlink) and entry.reason.source == "added"
+        if added and isinstance(walker.find(entry.path), int):
+            yield Finding(
+                "dangling-link",
+                entry.path,
+                "an added link leads to nothing in the image",
+                "--add what it leads to, if it is needed",
+                note=True,
+            )
 
 
 def search_path(plan: Plan, lost: tuple[Difference, ...]) -> Iterator[Put]:
