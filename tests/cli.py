@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 COMMAND = (sys.executable, "-m", "elfpack")
-SPOKEN = re.compile(r"elfpack: (error|warning|note): \S")
+SPOKEN = re.compile(r"elfpack: (error|warning|note): *\S")
 """How every line on standard error begins."""
 _INHERITED = ("PATH", "HOME", "TMPDIR", "PYTHONPATH", "PYTHONHASHSEED", "VIRTUAL_ENV")
 PATIENCE = 60
@@ -59,7 +59,7 @@ def elfpack(
     env: Mapping[str, str | bytes] | None = None,
     stdin: int | None = subprocess.DEVNULL,
     stdout: Any = subprocess.PIPE,
-    preexec: Callable[[], None] | None = None,
+    preexec: Callable[[], object] | None = None,
     before: Sequence[str] = (),
 ) -> Ran:
     """Run elfpack with these arguments. ``before`` is put in front of the command.

@@ -59,8 +59,7 @@ class Spec:
     """Version definitions; the base version, named as the soname, goes before them."""
     hash: str = "gnu"
     """``gnu``, ``sysv`` or ``none``: which table tells how many symbols there are."""
-    notes: Sequence[tuple[str, int, bytes]] = ()
-    """Owner, type, description."""
+    notes: Sequence[tuple[str, int, bytes]] = ()  # owner, type, description
     content: bytes = b""
     """More bytes in the loaded segment, for what recognises a file by its strings."""
     functions: Sequence[str] = ()
@@ -125,8 +124,6 @@ class _Builder:
         image[:size] = self._header(len(self._segment_names()), shoff, count)
         return bytes(image) + sections
 
-    # The frame
-
     def _header(self, phnum: int, shoff: int, shnum: int) -> bytes:
         spec = self.spec
         encoding = (2 if self.wide else 1, 1 if spec.little else 2)
@@ -174,8 +171,8 @@ class _Builder:
     def _segment(self, kind: int, offset: int, size: int, align: int) -> bytes:
         address = self.base + offset
         if self.wide:
-            return self.pack("IIQQQQQQ", kind, 5, offset, address, address, size, size, align)
-        return self.pack("IIIIIIII", kind, offset, address, address, size, size, 5, align)
+            return self.pack("IIQQQQQQ", kind, 7, offset, address, address, size, size, align)
+        return self.pack("IIIIIIII", kind, offset, address, address, size, size, 7, align)
 
     def _sections(self, start: int) -> tuple[bytes, int, int]:
         """Section headers: null, .shstrtab and, with functions, .strtab and .symtab."""
@@ -202,8 +199,6 @@ class _Builder:
         head = self.pack("III", len(name), len(description), kind)
         pad = [bytes(-len(part) % 4) for part in (name, description)]
         return head + name + pad[0] + description + pad[1]
-
-    # The dynamic section and what it points to
 
     def _tags(self) -> list[tuple[int, int | str]]:
         """Tags and values; a text stands for the address of that blob."""
@@ -272,7 +267,10 @@ class _Builder:
         hashes = [_gnu_hash(encode(n)) & ~1 for n in names[first - 1 :]]
         if hashes:
             hashes[-1] |= 1
-        head = self.pack("IIII", 1, first, 1, 0) + b"\xff" * (8 if self.wide else 4)
+        # Without a symbol in it GNU ld writes 1, whatever the number of imports.
+        head = self.pack("IIII", 1, first if hashes else 1, 1, 0) + b"\xff" * (
+            8 if self.wide else 4
+        )
         return head + self.pack("I" * (1 + len(hashes)), first if hashes else 0, *hashes)
 
     def _version_tables(self) -> Iterator[tuple[int, int | str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from elfpack.api.session import Session
 from elfpack.errors import Finding, RequestError
-from elfpack.pack.output import Written, write
+from elfpack.pack.output import Written, identity, write
 from elfpack.planning.entry import Entry
 from elfpack.planning.entry import Plan as Record
 from elfpack.planning.make import make
@@ -125,8 +125,12 @@ def make_plan(
     allow_missing: Iterable[str] = (),
     exclude: Iterable[str] = (),
     epoch: int = 0,
+    output: str | None = None,
 ) -> Plan:
-    """As :func:`plan`, in a session that has read files already."""
+    """As :func:`plan`, in a session that has read files already.
+
+    ``output`` is what the plan will be written to: an earlier one of that name is not packed.
+    """
     request = Request(
         programs=tuple(programs),
         added=tuple(add),
@@ -135,6 +139,7 @@ def make_plan(
         allow_missing=tuple(allow_missing),
         exclude=tuple(exclude),
         epoch=epoch,
+        output=identity(output) if output is not None else None,
     )
     return Plan(make(session.resolver, session.options, request), session)
 

@@ -47,6 +47,9 @@ def searches(session: Session, closure: Closure) -> Iterator[str]:
     resolver, options = session.resolver, session.options
     for number, row in enumerate(closure.targets):
         elf = closure.hits[number].elf
+        for filtered in elf.filters:
+            probes = resolver.trail(closure, filtered.name, number, options)
+            yield from trail.lines(filtered.name, f"the filter {closure.label(number)}", probes)
         for name, target in zip(elf.needed, row, strict=False):
             requester = closure.label(number)
             if target == EXCLUDED:

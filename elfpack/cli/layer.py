@@ -20,8 +20,8 @@ from elfpack.errors import RequestError
 from elfpack.loader.records import Kind
 from elfpack.pack.output import Written, check_output, write
 from elfpack.paths import basename, is_utf8
+from elfpack.planning.entry import Directory, Reason
 from elfpack.planning.entry import Plan as Record
-from elfpack.planning.entry import Reason
 from elfpack.report import plandoc, reasons, table, use
 from elfpack.runtime import MODULES
 
@@ -100,13 +100,16 @@ def layer(
         raise RequestError("-o is missing", hint="-o rootfs.tar, or --dry-run to see the plan")
     if output is not None and not dry_run:
         check_output(output)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in _ENDING:
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup's stays
+            signal.signal(number, _interrupt)
     where = options.where(root, library_path)
     with Session(where.root, library_path=where.library_path) as session:
-        plan = _plan(session, programs, request)
+        plan = _plan(session, programs, request, output)
         if talk.verbose:
             _explain(talk, session, plan.record)
-        _tell(talk, plan.record)
+        _tell(talk, plan.record, where)
+        _tell_owners(talk, plan.record, output)
         written = None
         if output is not None and not dry_run:
             written = write(plan.record, output)
@@ -114,11 +117,19 @@ def layer(
     return 0
 
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    """The first signal decides; those that follow must not stop the cleaning up."""
+    for ending in _ENDING:
+        signal.signal(ending, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
-def _plan(session: Session, programs: tuple[str, ...], request: dict[str, Any]) -> Plan:
+def _plan(
+    session: Session, programs: tuple[str, ...], request: dict[str, Any], output: str | None
+) -> Plan:
     return make_plan(
         session,
         programs,
@@ -128,6 +139,7 @@ def _plan(session: Session, programs: tuple[str, ...], request: dict[str, Any]) 
         allow_missing=request["allow_missing"],
         exclude=request["exclude"],
         epoch=_epoch(),
+        output=output,
     )
 
 
@@ -160,17 +172,28 @@ def _explain(talk: Talk, session: Session, plan: Record) -> None:
             talk.explain(line)
 
 
-def _tell(talk: Talk, plan: Record) -> None:
+def _tell_owners(talk: Talk, plan: Record, output: str | None) -> None:
+    """A tree that is written without root belongs to the user."""
+    if output is None or not output.endswith("/") or os.geteuid() == 0:
+        return
+    lost = [e.path for e in plan.entries if isinstance(e, Directory) and e.owner != (0, 0)]
+    if lost:
+        talk.warning(
+            f"{output}: the owners of {', '.join(lost)} are not kept (run as root, or write a tar)"
+        )
+
+
+def _tell(talk: Talk, plan: Record, where: options.Where) -> None:
     """What runtime modules added and why, what was found through LD_LIBRARY_PATH, findings."""
     for placed in plan.programs:
         found = [h.path for h in placed.closure.hits if h.via.kind is Kind.ENVIRONMENT]
-        if found:
+        if found and where.from_environment:
             talk.note(f"{placed.closure.name}: found through LD_LIBRARY_PATH: {', '.join(found)}")
     for module in MODULES:
         entries = [e for e in plan.entries if e.reason.source == module.name]
         if entries:
             names = ", ".join(_short(e.path) for e in entries)
-            because = ", ".join(_because(dict.fromkeys(e.reason for e in entries)))
+            because = ", ".join(_because(e.reason for e in entries))
             talk.note(
                 f"{module.name}: added {names} for {because} (--without {module.name} drops it)"
             )
@@ -192,9 +215,10 @@ def _short(path: str) -> str:
     return basename(path) if ".so" in path else path
 
 
-def _because(found: Iterable[Reason]) -> Iterable[str]:
-    texts = [reasons.text(reason).partition(": ")[2] for reason in found]
-    return texts[:2] + (["..."] if len(texts) > 2 else [])
+def _because(found: Iterable[Reason]) -> list[str]:
+    """Up to two reasons: the symbols and who has them."""
+    texts = list(dict.fromkeys(reasons.text(r).partition(": ")[2] for r in found if r.because_of))
+    return (texts[:2] + (["..."] if len(texts) > 2 else [])) or ["--with"]
 
 
 def _summary(talk: Talk, plan: Record, written: Written | None, form: str) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
-from elfpack.elf.reader import read_layout, segments_of
+from elfpack.elf.layout import read_layout, segments_of
 from elfpack.paths import decode
 
 

@@ -1,318 +1,32 @@
-"""Headers, segments, dynamic section and strings of an ELF file, straight from its bytes.
+"""What decides loading, of an ELF file.
 
-By segments, as loaders do: section headers may be absent or lie. Nothing in the file is trusted:
-each offset, size and count is held against the file before it is used, and a file whose dynamic
-section cannot be followed is :class:`Malformed`, never a traceback.
-
-Source: gABI ch. 4 and 5.
+A file whose header, segments or dynamic section contradict themselves is :class:`Malformed`, never
+a traceback.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
-from elfpack.elf.file import ElfFile, Filter, Header, Malformed
+from elfpack.elf.file import ElfFile, Filter, Malformed
+from elfpack.elf.layout import ElfFault, Layout, read_head
+from elfpack.elf.strings import Strings
 from elfpack.paths import decode
 
-HEAD = 2048
-"""Bytes read at first: in nearly all files the header, the program headers and PT_INTERP."""
-_WHOLE_STRINGS = 32768
-"""A string table up to this size is read at once; of a larger one only what is asked for."""
-_STRING_STEP = 256
 _PATH_MAX = 4096
 _PAGE = 4096
 """The smallest page of any machine: what a file lacks of its last one reads as zeros."""
 
 
-class Encoding(NamedTuple):
-    """Layouts for one class and byte order."""
-
-    bits: int
-    header: struct.Struct
-    segment: struct.Struct
-    dynamic: struct.Struct
-    order: str
-    """``<`` or ``>``."""
-
-
-def _encodings() -> dict[bytes, Encoding]:
-    table = {}
-    for data, order in ((1, "<"), (2, ">")):
-        # After e_ident: type machine version entry phoff shoff flags ehsize phentsize phnum
-        # shentsize shnum shstrndx
-        table[bytes((1, data))] = Encoding(
-            32,
-            struct.Struct(order + "16sHHIIIIIHHHHHH"),
-            struct.Struct(order + "IIIIIIII"),
-            struct.Struct(order + "iI"),
-            order,
-        )
-        table[bytes((2, data))] = Encoding(
-            64,
-            struct.Struct(order + "16sHHIQQQIHHHHHH"),
-            struct.Struct(order + "IIQQQQQQ"),
-            struct.Struct(order + "qQ"),
-            order,
-        )
-    return table
-
-
-ENCODINGS: Final = _encodings()
-"""By the bytes EI_CLASS and EI_DATA."""
-
-
-class Segment(NamedTuple):
-    """One program header. Offsets and sizes in bytes."""
-
-    type: int
-    offset: int
-    vaddr: int
-    filesz: int
-    memsz: int
-    flags: int
-    align: int
-
-
-class Layout(NamedTuple):
-    """Where things are in a file."""
-
-    header: Header
-    encoding: Encoding
-    segments: tuple[Segment, ...]
-    dynamic: tuple[tuple[int, int], ...] | None
-    """Tags and values up to DT_NULL; None without PT_DYNAMIC."""
-
-    def offset(self, vaddr: int) -> int | None:
-        """The file offset of a virtual address: the PT_LOAD segment that holds it decides."""
-        for s in self.segments:
-            if s.type == c.PT_LOAD and s.vaddr <= vaddr < s.vaddr + s.filesz:
-                return s.offset + vaddr - s.vaddr
-        return None
-
-    def last(self, tag: int) -> int | None:
-        """The value of a tag; of several the last, as loaders fill a table by tag.
-
-        Source: glibc elf/get-dynamic-info.h, elf_get_dynamic_info().
-        """
-        found = None
-        for this, value in self.dynamic or ():
-            if this == tag:
-                found = value
-        return found
-
-
-class ElfFault(Exception):
-    """Internal to ``elf/``: the file contradicts itself. The message becomes a Malformed's."""
-
-    def __init__(self, message: str, header: Header | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.header = header
-
-
 def read(source: Source) -> ElfFile | Malformed:
     """What decides loading, of an open file."""
     try:
-        layout, head = _layout(source)
+        layout, head = read_head(source)
         return _file(source, layout, head)
     except ElfFault as e:
         return Malformed(e.message, e.header, source.pread(64, 0))
-
-
-def read_layout(source: Source) -> Layout:
-    """Header, segments and dynamic section.
-
-    Raises:
-        ElfFault: the file is no ELF file, or broken.
-    """
-    return _layout(source)[0]
-
-
-def _layout(source: Source) -> tuple[Layout, bytes]:
-    head = source.pread(HEAD, 0)
-    header, encoding = _header(head)
-    try:
-        segments = _segments(source, head, header, encoding)
-        dynamic = _dynamic(source, segments, encoding)
-    except ElfFault as e:
-        raise ElfFault(e.message, header) from None
-    return Layout(header, encoding, segments, dynamic), head
-
-
-def _header(head: bytes) -> tuple[Header, Encoding]:
-    if head[:4] != b"\x7fELF":
-        raise ElfFault(what_is(head))
-    encoding = ENCODINGS.get(head[4:6])
-    if encoding is None:
-        raise ElfFault(f"ELF file with unknown class or byte order ({head[4:6].hex(' ')})")
-    if len(head) < encoding.header.size:
-        raise ElfFault(
-            f"ELF file cut short: {len(head)} bytes, its header has {encoding.header.size}"
-        )
-    (ident, kind, machine, version, entry, phoff, shoff, flags, _, phentsize, phnum, *_) = (
-        encoding.header.unpack_from(head)
-    )
-    header = Header(ident, kind, machine, version, flags, phoff, phentsize, phnum, shoff, entry)
-    return header, encoding
-
-
-_OTHERS: Final = (
-    (b"MZ", "a Windows program (PE), not an ELF file"),
-    (b"\xcf\xfa\xed\xfe", "a macOS program (Mach-O), not an ELF file"),
-    (b"\xce\xfa\xed\xfe", "a macOS program (Mach-O), not an ELF file"),
-    (b"\xfe\xed\xfa\xcf", "a macOS program (Mach-O), not an ELF file"),
-    (b"\xfe\xed\xfa\xce", "a macOS program (Mach-O), not an ELF file"),
-    (b"\xca\xfe\xba\xbe", "a macOS universal program or a Java class, not an ELF file"),
-    (b"!<arch>\n", "a static library (ar archive), not an ELF file"),
-    (b"\x00asm", "a WebAssembly module, not an ELF file"),
-    (b"\x1f\x8b", "gzip-compressed data, not an ELF file"),
-    (b"PK\x03\x04", "a zip archive, not an ELF file"),
-)
-
-
-def what_is(head: bytes) -> str:
-    """What a file that is no ELF file seems to be, by its first bytes."""
-    if not head:
-        return "empty file, not an ELF file"
-    for magic, name in _OTHERS:
-        if head.startswith(magic):
-            return name
-    text = head.translate(None, bytes(range(0x20, 0x7F)) + b"\t\n\r\f")
-    if b"\0" not in head and len(text) * 10 <= len(head):
-        return "a text file, not an ELF file"
-    return "not an ELF file"
-
-
-def _segments(
-    source: Source, head: bytes, header: Header, encoding: Encoding
-) -> tuple[Segment, ...]:
-    count = header.phnum
-    if count == 0:
-        return ()
-    if count == c.PN_XNUM:
-        # The count would stand in section header 0. Neither glibc nor musl looks there.
-        raise ElfFault("ELF file with more than 65,534 program headers, which no loader reads")
-    layout = encoding.segment
-    if header.phentsize != layout.size:
-        raise ElfFault(f"ELF file with program headers of {header.phentsize} bytes")
-    start, size = header.phoff, count * layout.size
-    raw = head[start : start + size]
-    if len(raw) < size:
-        if start + size > source.size:
-            raise ElfFault(
-                f"ELF file cut short: {source.size} bytes, "
-                f"its program headers end at {start + size}"
-            )
-        raw = source.pread(size, start)
-        if len(raw) < size:
-            raise ElfFault("ELF file cut short in its program headers")
-    if encoding.bits == 64:
-        return tuple(
-            [
-                Segment(kind, offset, vaddr, filesz, memsz, flags, align)
-                for kind, flags, offset, vaddr, _, filesz, memsz, align in layout.iter_unpack(raw)
-            ]
-        )
-    return tuple(
-        [
-            Segment(kind, offset, vaddr, filesz, memsz, flags, align)
-            for kind, offset, vaddr, _, filesz, memsz, flags, align in layout.iter_unpack(raw)
-        ]
-    )
-
-
-def _dynamic(
-    source: Source, segments: tuple[Segment, ...], encoding: Encoding
-) -> tuple[tuple[int, int], ...] | None:
-    # Of several PT_DYNAMIC the last with content counts, and it is read at its address, not at
-    # its offset. Source: glibc elf/dl-load.c, _dl_map_object_from_fd().
-    chosen = None
-    for segment in segments:
-        if segment.type == c.PT_DYNAMIC and segment.filesz:
-            chosen = segment
-    if chosen is None:
-        return None
-    offset, room = chosen.offset, chosen.filesz
-    for s in segments:
-        if s.type == c.PT_LOAD and s.vaddr <= chosen.vaddr < s.vaddr + s.filesz:
-            offset = s.offset + chosen.vaddr - s.vaddr
-            room = min(s.vaddr + s.filesz - chosen.vaddr, max(room, chosen.memsz))
-            break
-    if offset >= source.size:
-        raise ElfFault(
-            f"ELF file cut short: {source.size} bytes, its dynamic section is at {offset}"
-        )
-    layout = encoding.dynamic
-    raw = source.pread(min(room, source.size - offset), offset)
-    raw = raw[: len(raw) // layout.size * layout.size]
-    entries = []
-    for entry in layout.iter_unpack(raw):
-        if entry[0] == c.DT_NULL:
-            break
-        entries.append(entry)
-    return tuple(entries)
-
-
-class Strings:
-    """The dynamic string table of a file, by offsets into it."""
-
-    def __init__(self, source: Source, layout: Layout) -> None:
-        """
-        Raises:
-            ElfFault: there is none, or it lies outside the file.
-        """
-        address = layout.last(c.DT_STRTAB)
-        start = layout.offset(address) if address is not None else None
-        if start is None or start >= source.size:
-            raise ElfFault("ELF file without a dynamic string table in it (DT_STRTAB)")
-        size = layout.last(c.DT_STRSZ)
-        # DT_STRSZ may be absent: loaders do not read it. The file is the bound then.
-        self._size = min(source.size - start, size if size is not None else source.size)
-        self._source = source
-        self._start = start
-        self._whole = source.pread(self._size, start) if self._size <= _WHOLE_STRINGS else None
-
-    def whole(self) -> bytes:
-        """All of the table."""
-        if self._whole is None:
-            self._whole = self._source.pread(self._size, self._start)
-        return self._whole
-
-    def at(self, offset: int) -> str:
-        """The string at an offset.
-
-        Raises:
-            ElfFault: it begins or ends outside the table.
-        """
-        return decode(self.raw(offset))
-
-    def raw(self, offset: int) -> bytes:
-        """As :meth:`at`, not decoded."""
-        if offset >= self._size:
-            raise ElfFault(f"ELF file with a name outside its string table (at {offset})")
-        if self._whole is not None:
-            end = self._whole.find(b"\0", offset)
-            if end < 0:
-                raise ElfFault(f"ELF file with a name that does not end (at {offset})")
-            return self._whole[offset:end]
-        return self._far(offset)
-
-    def _far(self, offset: int) -> bytes:
-        """A string of a large table: read in growing steps, so that work stays linear in it."""
-        step = _STRING_STEP
-        while True:
-            step = min(step, self._size - offset)
-            piece = self._source.pread(step, self._start + offset)
-            end = piece.find(b"\0")
-            if end >= 0:
-                return piece[:end]
-            if offset + step >= self._size or len(piece) < step:
-                raise ElfFault(f"ELF file with a name that does not end (at {offset})")
-            step *= 4
 
 
 def _file(source: Source, layout: Layout, head: bytes) -> ElfFile:
@@ -415,11 +129,3 @@ def _interpreter(source: Source, layout: Layout, head: bytes) -> str | None:
             raise ElfFault("ELF file with an interpreter name that does not end (PT_INTERP)")
         return decode(raw[: raw.index(b"\0")])
     return None
-
-
-def segments_of(source: Source, layout: Layout, kind: int) -> Iterator[tuple[Segment, bytes]]:
-    """Each segment of a type with its content, as much of it as the file holds."""
-    for segment in layout.segments:
-        if segment.type == kind and segment.offset < source.size:
-            size = min(segment.filesz, source.size - segment.offset)
-            yield segment, source.pread(size, segment.offset)

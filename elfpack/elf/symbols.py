@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
-from elfpack.elf.reader import ElfFault, Layout, Strings, read_layout
+from elfpack.elf.layout import ElfFault, Layout, read_layout
+from elfpack.elf.strings import Strings
 from elfpack.elf.versions import versions_of
 from elfpack.paths import decode
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
-from elfpack.elf.reader import ElfFault, Layout, Strings, read_layout
+from elfpack.elf.layout import ElfFault, Layout, read_layout
+from elfpack.elf.strings import Strings
 
 _HIDDEN = 0x8000
 _WEAK = 0x2

@@ -110,6 +110,15 @@ def _writer(output: str) -> Writer | None:
     return None
 
 
+def identity(output: str) -> tuple[int, int] | None:
+    """Device and inode of an earlier output of that name."""
+    try:
+        found = os.stat(encode(output))
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
 def write(plan: Plan, output: str) -> Written:
     """Write a plan to OUT, in the form that its ending says.
 

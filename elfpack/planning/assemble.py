@@ -157,8 +157,22 @@ class Assembly:
             self.findings.append(
                 Finding("privileges-dropped", put.path, "its setuid or setgid bit is dropped")
             )
+        if put.reason.source == "program" and put.reason.evidence != "library":
+            self._executable(put, mode)
         blob = Blob(place.node.size, _opener(self._files, place), place.path)
         return Regular(path=put.path, reason=put.reason, blob=blob, mode=mode, identity=identity)
+
+    def _executable(self, put: Put, mode: int) -> None:
+        if mode & 0o111:
+            return
+        self.findings.append(
+            Finding(
+                "not-executable",
+                put.path,
+                "has no execute bit, so the kernel will not start it",
+                f"chmod +x {put.named}, if it is to be started",
+            )
+        )
 
 
 def _opener(files: Files, place: Place) -> Callable[[], Source]:

@@ -91,7 +91,7 @@ class Collector:
 
     def _program(self, want: Wanted) -> None:
         closure = self._resolver.resolve(want.name, self._options)
-        reason = Reason("program")
+        reason = Reason("program", closure.kind)
         for number, script in enumerate(closure.scripts):
             self.found.scripts.append((script, None if number else want))
             self._interpreter_of(script)
@@ -164,6 +164,10 @@ class Collector:
         drop = tuple(glob for glob in self._request.exclude if "/" in glob)
         abi = self._abi()
         for item in added_files(self._resolver.files, want, drop, self.found.findings):
+            if item.node.identity == self._request.output:
+                message = "the output itself: left out"
+                self.found.findings.append(Finding("left-out", item.source, message, note=True))
+                continue
             self.found.files.append(item)
             if item.place is not None and item.place.node.is_regular:
                 self._added_elf(item, item.place, abi)

@@ -47,6 +47,8 @@ class Request:
     """Patterns of needed names; with a slash in it, also of paths that are dropped."""
     epoch: int = 0
     """Time of all entries, seconds since 1970 UTC."""
+    output: tuple[int, int] | None = None
+    """Device and inode of an earlier output that is to be replaced: it is not packed itself."""
 
 
 def wanted(text: str, files: Files, cwd: str) -> Wanted:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from elfpack.blob import Source
+from elfpack.elf.layout import ElfFault
 from elfpack.elf.notes import read_notes
-from elfpack.elf.reader import ElfFault
 from elfpack.elf.sections import defined_functions
 from elfpack.elf.symbols import read_imports
 from elfpack.errors import InputError

@@ -70,8 +70,11 @@ class DirectoryRoot:
             os.close(self._open.popitem()[1])
 
     def __del__(self) -> None:
-        if hasattr(self, "_open"):
-            self.close()
+        for fd in getattr(self, "_open", {}).values():
+            try:
+                os.close(fd)
+            except OSError:
+                pass  # closed already: an interrupt came in the middle of close()
 
     def node(self, directory: str, name: str) -> Node | int:
         try:

@@ -7,15 +7,21 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
 
+import pytest
+
+from tests.cli import Ran, elfpack, environment, well_spoken
 from tests.elfbuild import elf
 
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 LIBC = "libc.so.6"
 Content = bytes | str | None
 """Of a file; the target of a link, as ``-> target``; None for a directory."""
+NO_FILES: Mapping[str, Content] = MappingProxyType({})
 
 
 def program(*needed: str, **options: object) -> bytes:
@@ -48,7 +54,7 @@ def plant(top: Path, files: Mapping[str, Content]) -> Path:
     return top
 
 
-def system(top: Path, **more: Content) -> Path:
+def system(top: Path, more: Mapping[str, Content] = NO_FILES) -> Path:
     """A root with a loader, a C library, and further files."""
     base: dict[str, Content] = {
         LOADER: library("ld-linux-x86-64.so.2"),
@@ -107,6 +113,29 @@ def _on_disk(path: Path) -> str:
     return f"file {times} {mode} {hash(path.read_bytes())}"
 
 
+def tar(*arguments: str | Path, cwd: Path | None = None, **variables: str) -> bytes:
+    """The layer that these arguments make, from standard output."""
+    ran = elfpack("layer", *arguments, "-o", "-", cwd=cwd, env=environment(**variables))
+    well_spoken(ran)
+    assert ran.status == 0, ran.err
+    return ran.stdout
+
+
+def run(command: str, *arguments: str | bytes | Path, cwd: Path, **options: object) -> Ran:
+    """A command that would write ``out.tar`` if it can; afterwards the directory is looked at."""
+    output = ["-o", "out.tar"] if command == "layer" else []
+    before = _names(cwd)
+    ran = elfpack(command, *output, *arguments, cwd=cwd, **options)  # type: ignore[arg-type]
+    well_spoken(ran)
+    written = {"out.tar"} if command == "layer" and ran.status == 0 else set()
+    assert _names(cwd) - before == written, "something was left behind"
+    return ran
+
+
+def _names(directory: Path) -> set[str]:
+    return set(os.listdir(directory))
+
+
 _PR_CAPBSET_DROP = 24
 _OVERRIDES = (1, 2)
 """CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH. Source: capability.h of Linux."""
@@ -118,3 +147,13 @@ def obey_permissions() -> None:
         prctl = ctypes.CDLL(None).prctl
         for capability in _OVERRIDES:
             prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+def rows(table: Sequence[Named]) -> list[Any]:
+    """The rows of a table as parameters, each under its name."""
+    return [pytest.param(row, id=row.name) for row in table]

@@ -1,3 +1,7 @@
 #include <stdio.h>
 
-void greet(void) { puts("greetings from the library"); }
+#ifndef WORDS
+#define WORDS "greetings from the library"
+#endif
+
+void greet(void) { puts(WORDS); }

@@ -1,0 +1,216 @@
+"""``--add`` and ``--mkdir``: what comes along, what is data, and that nothing else appears."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.cli import Ran, elfpack, well_spoken
+from tests.contract.tree import (
+    LIBC,
+    LOADER,
+    Content,
+    library,
+    members,
+    plant,
+    program,
+    rows,
+    static,
+    system,
+)
+from tests.elfbuild import elf
+
+BASE = {"/bin/app", LOADER, f"/lib/{LIBC}"}
+"""The files of the layer of the root's program."""
+
+
+def _root(top: Path, files: dict[str, Content]) -> Path:
+    return system(top / "root", {"/bin/app": program(LIBC), **files})
+
+
+def _layer(root: Path, *arguments: str) -> Ran:
+    ran = elfpack("layer", "--root", root, "/bin/app", *arguments, "-o", "-")
+    well_spoken(ran)
+    return ran
+
+
+def _files(ran: Ran) -> set[str]:
+    assert ran.status == 0, ran.err
+    return {path for path, member in members(ran.stdout).items() if not member.isdir()}
+
+
+class Added(NamedTuple):
+    name: str
+    files: dict[str, Content]
+    """Of the root."""
+    add: str
+    more: set[str]
+    """What the layer has besides the program's files."""
+
+
+ADDED = [
+    Added("text", {"/data/x": "x"}, "/data/x", {"/data/x"}),
+    Added("inside the root", {"/etc/passwd": "x"}, "/etc/passwd", {"/etc/passwd"}),
+    Added(
+        "library with what it needs",
+        {"/opt/p.so": library("p.so", "libq.so.1", LIBC), "/lib/libq.so.1": library("libq.so.1")},
+        "/opt/p.so",
+        {"/opt/p.so", "/lib/libq.so.1"},
+    ),
+    Added(
+        "directory of plugins",
+        {"/opt/p/a.so": library("a.so", "libq.so.1"), "/lib/libq.so.1": library("libq.so.1")},
+        "/opt/p",
+        {"/opt/p/a.so", "/lib/libq.so.1"},
+    ),
+    Added("object file", {"/data/x.o": elf(type=1)}, "/data/x.o", {"/data/x.o"}),
+    Added(
+        "of another machine",
+        {"/data/x.so": library("x.so", "libarm.so", machine=183)},
+        "/data",
+        {"/data/x.so"},
+    ),
+    Added(
+        "of another class",
+        {"/data/x.so": library("x.so", "libx86.so", machine=3, bits=32)},
+        "/data",
+        {"/data/x.so"},
+    ),
+    Added("broken", {"/data/x.so": library("x.so", "liby.so")[:90]}, "/data", {"/data/x.so"}),
+    Added("static", {"/data/tool": static()}, "/data", {"/data/tool"}),
+    Added("empty file", {"/data/x": b""}, "/data", {"/data/x"}),
+    Added("program again", {}, "/bin/app", set()),
+    Added("library again", {}, f"/lib/{LIBC}", set()),
+    Added("links", {"/data/x": "x", "/data/l": "-> x"}, "/data", {"/data/x", "/data/l"}),
+    Added(
+        "at another place",
+        {"/opt/p.so": library("p.so", "libq.so.1"), "/lib/libq.so.1": library("libq.so.1")},
+        "/opt/p.so:/plugins/",
+        {"/plugins/p.so", "/lib/libq.so.1"},
+    ),
+    Added(
+        "directory at another place",
+        {"/opt/p/a.so": library("a.so"), "/opt/p/text": "x"},
+        "/opt/p:/plugins",
+        {"/plugins/a.so", "/plugins/text"},
+    ),
+]
+
+
+@pytest.mark.parametrize("case", rows(ADDED))
+def test_added(case: Added, tmp_path: Path) -> None:
+    ran = _layer(_root(tmp_path, case.files), "--add", case.add)
+    assert _files(ran) == BASE | case.more
+    assert not ran.said("warning")
+
+
+def test_added_by_a_relative_name(tmp_path: Path) -> None:
+    """No path of the machine that elfpack runs on gets into the layer."""
+    plant(tmp_path, {"app": static(), "lib/p.so": library("p.so")})
+    ran = elfpack("layer", "./app", "--add", "lib", "-o", "-", cwd=tmp_path)
+    assert [p for p, m in members(ran.stdout).items() if m.isreg() or m.islnk()] == [
+        "/app",
+        "/lib/p.so",
+    ]
+
+
+def test_library_that_an_added_file_lacks_is_missing(tmp_path: Path) -> None:
+    root = _root(tmp_path, {"/opt/p/a.so": library("a.so", "libgone.so")})
+    ran = _layer(root, "--add", "/opt/p")
+    assert (ran.status, ran.stdout) == (1, b"")
+    assert [line.partition(" is missing")[0] for line in ran.said("error")] == [
+        "/opt/p/a.so: libgone.so"
+    ]
+    assert _layer(root, "--add", "/opt/p", "--allow-missing", "libgone.so").status == 0
+    assert _layer(root, "--add", "/opt/p", "--exclude", "*/a.so").status == 0
+
+
+def test_exclude_drops_paths(tmp_path: Path) -> None:
+    files: dict[str, Content] = {"/srv/a/__pycache__/x.pyc": "x", "/srv/a/x.py": "x"}
+    ran = _layer(_root(tmp_path, files), "--add", "/srv", "--exclude", "*/__pycache__/*")
+    assert _files(ran) == BASE | {"/srv/a/x.py"}
+
+
+def test_link_that_dangles_in_the_image_is_noted(tmp_path: Path) -> None:
+    files: dict[str, Content] = {"/srv/gone": "-> /nowhere", "/srv/out": "-> ../opt", "/opt/x": ""}
+    ran = _layer(_root(tmp_path, files), "--add", "/srv")
+    assert _files(ran) == BASE | {"/srv/gone", "/srv/out"}
+    notes = ran.said("note")
+    for link in ("/srv/gone", "/srv/out"):
+        assert any(note.startswith(f"{link}: ") for note in notes)
+
+
+def test_special_files_are_left_out_with_a_note(tmp_path: Path) -> None:
+    root = _root(tmp_path, {"/srv/x": "x"})
+    os.mkfifo(root / "srv/fifo")
+    ran = _layer(root, "--add", "/srv")
+    assert _files(ran) == BASE | {"/srv/x"}
+    assert [n for n in ran.said("note") if n.startswith("/srv/fifo: ")]
+
+
+def test_files_keep_their_modes(tmp_path: Path) -> None:
+    root = _root(tmp_path, {"/srv/private": "x", "/srv/tool": "x"})
+    (root / "srv/private").chmod(0o600)
+    (root / "srv/tool").chmod(0o751)
+    found = members(_layer(root, "--add", "/srv").stdout)
+    assert (found["/srv/private"].mode, found["/srv/tool"].mode) == (0o600, 0o751)
+
+
+def test_second_name_has_the_mode_of_the_first(tmp_path: Path) -> None:
+    """Docker, and Python's tarfile, set the mode of a hard link's header on the shared file."""
+    root = _root(tmp_path, {"/srv/tool": static()})
+    os.link(root / "srv/tool", root / "srv/twin")
+    found = members(_layer(root, "--add", "/srv").stdout)
+    assert found["/srv/twin"].islnk()
+    assert found["/srv/twin"].mode == found["/srv/tool"].mode == 0o755
+
+
+class Conflict(NamedTuple):
+    name: str
+    arguments: list[str]
+
+
+CONFLICTS = [
+    Conflict("directories of two modes", ["--mkdir", "/a:700", "--mkdir", "/a:755"]),
+    Conflict("directories of two owners", ["--mkdir", "/a:755:1:1", "--mkdir", "/a:755:2:2"]),
+    Conflict("two files", ["--add", "/srv/x:/a", "--add", "/srv/y:/a"]),
+    Conflict("file and directory", ["--add", "/srv/x:/a", "--mkdir", "/a"]),
+    Conflict("file below a file", ["--add", "/srv/x:/a", "--add", "/srv/y:/a/b"]),
+    Conflict("library of the program", ["--add", f"/srv/x:/lib/{LIBC}"]),
+    Conflict("interpreter", ["--add", f"/srv/x:{LOADER}"]),
+    Conflict("file where the program's directory is", ["--add", "/srv/x:/lib"]),
+]
+
+
+@pytest.mark.parametrize("case", rows(CONFLICTS))
+def test_conflict(case: Conflict, tmp_path: Path) -> None:
+    """Two sources for one path, or an image in which the program would not run."""
+    ran = _layer(_root(tmp_path, {"/srv/x": "x", "/srv/y": "y"}), *case.arguments)
+    assert ran.status in (1, 2)
+    assert ran.stdout == b""
+    assert ran.said("error")
+
+
+def test_program_in_the_way_of_its_interpreter(tmp_path: Path) -> None:
+    root = plant(
+        tmp_path / "root",
+        {
+            "/bin/app": program(),
+            "/lib64": "-> usr/lib64",
+            "/usr/lib64/ld-linux-x86-64.so.2": library("ld-linux-x86-64.so.2"),
+        },
+    )
+    ran = elfpack("layer", "--root", root, "/bin/app:/lib64", "-o", "-")
+    well_spoken(ran)
+    assert ran.status in (1, 2)
+    assert ran.stdout == b""
+
+
+def test_same_file_twice_is_no_conflict(tmp_path: Path) -> None:
+    root = _root(tmp_path, {"/srv/x": "x"})
+    ran = _layer(root, "--add", "/srv/x", "--add", "/srv", "--mkdir", "/a", "--mkdir", "/a")
+    assert _files(ran) == BASE | {"/srv/x"}
+    assert not ran.said("warning")

@@ -1,0 +1,144 @@
+"""Equal input gives equal bytes: on any day, for any user, in every form of output."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.cli import elfpack, environment
+from tests.contract.tree import described, described_tree, members, rows, tar
+
+ENV = "/usr/bin/env"
+ACCOUNTS = "/usr/bin/getent"
+
+
+class World(NamedTuple):
+    name: str
+    variables: dict[str, str]
+    preexec: Callable[[], None] | None = None
+
+
+def _strict_umask() -> None:
+    os.umask(0o077)
+
+
+def _no_umask() -> None:
+    os.umask(0)
+
+
+WORLDS = [
+    World("again", {}),
+    World("umask 077", {}, _strict_umask),
+    World("umask 0", {}, _no_umask),
+    World("time zone", {"TZ": "Pacific/Auckland"}),
+    World("language", {"LANG": "tr_TR.UTF-8", "LC_ALL": "C"}),
+    World("hash seed 1", {"PYTHONHASHSEED": "1"}),
+    World("hash seed 2", {"PYTHONHASHSEED": "2"}),
+    World("other home and user", {"HOME": "/nonexistent", "USER": "somebody", "LOGNAME": "x"}),
+    World("empty epoch", {"SOURCE_DATE_EPOCH": ""}),
+    World("no locale, no path", {"PATH": "", "LC_ALL": "POSIX"}),
+]
+ENDINGS = ("a.tar", "a.tar.gz", "a/")
+
+
+@pytest.fixture(name="first", scope="module")
+def _first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The outputs that all others have to equal."""
+    here = tmp_path_factory.mktemp("first")
+    for ending in ENDINGS:
+        assert elfpack("layer", "-q", ACCOUNTS, ENV, "-o", f"{here}/{ending}").status == 0
+    return here
+
+
+@pytest.mark.parametrize("world", rows(WORLDS))
+def test_same_bytes(world: World, first: Path, tmp_path: Path) -> None:
+    env = environment(**world.variables)
+    for ending in ("b.tar", "b.tar.gz"):
+        arguments = ("layer", ACCOUNTS, ENV, "-o", ending)
+        ran = elfpack(*arguments, cwd=tmp_path, env=env, preexec=world.preexec)
+        assert ran.status == 0, ran.err
+        assert (tmp_path / ending).read_bytes() == (first / ending.replace("b.", "a.")).read_bytes()
+
+
+@pytest.mark.parametrize("world", rows(WORLDS[:3]))
+def test_same_tree(world: World, first: Path, tmp_path: Path) -> None:
+    arguments = ("layer", ACCOUNTS, ENV, "-o", "b/")
+    ran = elfpack(*arguments, cwd=tmp_path, env=environment(), preexec=world.preexec)
+    assert ran.status == 0
+    assert described_tree(tmp_path / "b") == described((first / "a.tar").read_bytes())
+    assert os.listdir(tmp_path) == ["b"]
+
+
+def _somebody() -> tuple[str, ...]:
+    """What makes a command run as another user; nothing where that cannot be had."""
+    # That user may read what root may: the interpreter that runs the tests can be in its home.
+    command = (
+        *("setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"),
+        *("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"),
+    )
+    try:
+        done = subprocess.run([*command, "true"], capture_output=True, check=False)
+    except FileNotFoundError:
+        return ()
+    return command if done.returncode == 0 else ()
+
+
+def test_same_bytes_for_another_user(first: Path) -> None:
+    ran = elfpack("layer", ACCOUNTS, ENV, "-o", "-", before=_somebody())
+    assert ran.status == 0, ran.err
+    assert ran.stdout == (first / "a.tar").read_bytes()
+
+
+def test_compressed_layer_holds_the_plain_one(first: Path) -> None:
+    plain = (first / "a.tar").read_bytes()
+    packed = (first / "a.tar.gz").read_bytes()
+    assert gzip.decompress(packed) == plain
+    assert packed[4:8] == bytes(4), "no time"
+    assert packed[3] == 0, "no name"
+
+
+def test_tgz_is_tar_gz(first: Path, tmp_path: Path) -> None:
+    assert elfpack("layer", ACCOUNTS, ENV, "-o", tmp_path / "b.tgz").status == 0
+    assert (tmp_path / "b.tgz").read_bytes() == (first / "a.tar.gz").read_bytes()
+
+
+def test_standard_output_is_the_plain_layer(first: Path) -> None:
+    assert tar(ACCOUNTS, ENV) == (first / "a.tar").read_bytes()
+
+
+def test_entries(first: Path) -> None:
+    found = members((first / "a.tar").read_bytes())
+    for path, member in found.items():
+        assert (member.uid, member.gid, member.uname, member.gname) == (0, 0, "", ""), path
+        assert member.mtime == 0, path
+        if member.isdir():
+            assert member.mode == 0o755, path
+    assert list(found) == sorted(found, key=lambda path: os.fsencode(path).split(b"/"))
+    for path in found:
+        above = path.rpartition("/")[0]
+        assert not above or found[above].isdir(), f"{above} comes before what is in it"
+
+
+def test_tree_is_the_tar(first: Path) -> None:
+    assert described_tree(first / "a") == described((first / "a.tar").read_bytes())
+    assert int((first / "a").stat().st_mtime) == 0
+
+
+def test_tree_in_an_empty_directory(first: Path, tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    inode = (tmp_path / "b").stat().st_ino
+    assert elfpack("layer", ACCOUNTS, ENV, "-o", f"{tmp_path}/b/").status == 0
+    assert described_tree(tmp_path / "b") == described((first / "a.tar").read_bytes())
+    assert (tmp_path / "b").stat().st_ino == inode, "filled in place: it may be a mount point"
+
+
+@pytest.mark.parametrize("epoch", [1, 1700000000, 2**31, 2**33 - 1])
+def test_source_date_epoch(epoch: int) -> None:
+    raw = tar(ACCOUNTS, SOURCE_DATE_EPOCH=str(epoch))
+    assert {m.mtime for m in members(raw).values()} == {epoch}

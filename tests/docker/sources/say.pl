@@ -1,0 +1,3 @@
+#!/usr/bin/env perl
+print "perl says @ARGV\n";
+exit 6;

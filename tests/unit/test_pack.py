@@ -1,0 +1,267 @@
+"""Plans written: the tar, the tree, and what is left when it fails."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from elfpack.blob import Blob, from_bytes
+from elfpack.errors import ElfpackError, InputError, OutputError, RequestError
+from elfpack.formats.compression import gzip
+from elfpack.pack.output import check_output, write
+from elfpack.pack.tar import members
+from elfpack.planning.entry import Directory, Entry, HardLink, Plan, Reason, Regular, Symlink
+from tests.worlds import dump_directory, dump_tar
+
+WHY = Reason("added")
+
+
+def regular(path: str, data: bytes = b"data", mode: int = 0o644) -> Regular:
+    return Regular(path=path, reason=WHY, blob=from_bytes(data, path), mode=mode)
+
+
+def directory(path: str, mode: int = 0o755, owner: tuple[int, int] = (0, 0)) -> Directory:
+    return Directory(path=path, reason=WHY, mode=mode, owner=owner)
+
+
+def link(path: str, target: str) -> Symlink:
+    return Symlink(path=path, reason=WHY, target=target)
+
+
+def hard(path: str, target: str) -> HardLink:
+    return HardLink(path=path, reason=WHY, target=target, mode=0o644, identity=(1, 1))
+
+
+def plan(*entries: Entry, epoch: int = 0) -> Plan:
+    return Plan(entries=entries, programs=(), epoch=epoch)
+
+
+def tar_of(made: Plan) -> bytes:
+    pieces = (b"".join(p.chunks()) if isinstance(p, Blob) else p for p in members(made))
+    return b"".join(pieces)
+
+
+ALL = plan(
+    directory("/bin"),
+    regular("/bin/a", b"x" * 1000, 0o755),
+    hard("/bin/b", "/bin/a"),
+    directory("/home", 0o750, (1000, 1001)),
+    link("/lib", "usr/lib"),
+    regular("/zero", b""),
+    epoch=1234567890,
+)
+
+
+def test_tar() -> None:
+    assert dump_tar(tar_of(ALL)) == {
+        "/bin": "dir 0755",
+        "/bin/a": "file 0755 1000",
+        "/bin/b": "hard /bin/a",
+        "/home": "dir 0750 1000:1001",
+        "/lib": "link usr/lib",
+        "/zero": "file 0644 0",
+    }
+
+
+def test_headers_name_nobody_and_no_other_time() -> None:
+    with tarfile.open(fileobj=io.BytesIO(tar_of(ALL))) as tar:
+        for member in tar:
+            assert (member.uname, member.gname, member.mtime) == ("", "", 1234567890)
+            if member.name != "home":
+                assert (member.uid, member.gid) == (0, 0)
+
+
+def test_whole_records() -> None:
+    for made in (plan(), ALL, plan(regular("/a", bytes(10240)))):
+        assert len(tar_of(made)) % 10240 == 0
+
+
+LONG = "/" + "/".join(["d" * 200] * 8) + "/" + "f" * 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/a", "/" + "n" * 99, "/" + "n" * 100, "/" + "n" * 255, LONG, "/with space"),
+        *("/\N{SNOWMAN}" * 60, "/\udcff", "/\udcff" + "n" * 300, "/new\nline", "/-dash", "/a\\b"),
+    ],
+    ids=lambda path: ascii(path)[:20],
+)
+def test_any_name(path: str) -> None:
+    made = plan(regular(path), link(path + "x", path + "t"), hard(path + "y", path))
+    assert dump_tar(tar_of(made)) == {
+        path: "file 0644 4",
+        path + "x": f"link {path}t",
+        path + "y": f"hard {path}",
+    }
+
+
+def test_sizes_and_ids_beyond_octal() -> None:
+    made = plan(directory("/home", owner=(2**32 - 2, 2**31)))
+    assert dump_tar(tar_of(made)) == {"/home": "dir 0755 4294967294:2147483648"}
+
+
+def test_a_plan_is_sorted_and_has_each_path_once() -> None:
+    for entries in ((regular("/b"), regular("/a")), (regular("/a"), regular("/a"))):
+        with pytest.raises(AssertionError):
+            plan(*entries)
+
+
+def test_gzip_is_the_same_each_time() -> None:
+    import gzip as reader
+
+    first, second = (b"".join(gzip([b"abc", b"", b"def" * 9999])) for _ in range(2))
+    assert first == second
+    assert reader.decompress(first) == b"abc" + b"def" * 9999
+    assert first[3:8] == bytes(5)  # no name, no time
+
+
+# Outputs
+
+
+@pytest.mark.parametrize("name", ["out.tar", "out.tar.gz", "out.tgz"])
+def test_files(tmp_path: Path, name: str) -> None:
+    output = tmp_path / name
+    written = write(ALL, str(output))
+    assert written.size == output.stat().st_size
+    with tarfile.open(output) as tar:
+        assert len(tar.getmembers()) == 6
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(output.stat().st_mode) == 0o666 & ~umask
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_a_file_is_replaced(tmp_path: Path) -> None:
+    output = tmp_path / "out.tar"
+    output.write_text("old")
+    write(ALL, str(output))
+    assert output.read_bytes() == tar_of(ALL)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_tree(tmp_path: Path, there: bool) -> None:
+    top = tmp_path / "out"
+    if there:
+        top.mkdir()
+    write(plan(*(e for e in ALL.entries if e.path != "/home"), epoch=99), f"{top}/")
+    assert dump_directory(top) == {
+        "/bin": "dir 0755",
+        "/bin/a": "file 0755 1000",
+        "/bin/b": "hard /bin/a",
+        "/lib": "link usr/lib",
+        "/zero": "file 0644 0",
+    }
+    assert {os.lstat(top / name).st_mtime for name in ("bin", "lib", "zero")} == {99}
+
+
+def test_a_tree_without_rights_of_its_own(tmp_path: Path) -> None:
+    """Modes are set when the content is there."""
+    made = plan(directory("/a", 0o500), directory("/a/b", 0o000), regular("/a/b/c", mode=0o000))
+    write(made, f"{tmp_path}/out/")
+    assert dump_directory(tmp_path / "out")["/a"] == "dir 0500"
+
+
+def test_names_that_are_not_utf8_in_a_tree(tmp_path: Path) -> None:
+    write(plan(link("/l", "\udcff"), regular("/\udcff")), f"{tmp_path}/out/")
+    assert dump_directory(tmp_path / "out") == {"/l": "link \udcff", "/\udcff": "file 0644 4"}
+
+
+def changing(path: str) -> Regular:
+    """A file that ends early."""
+    return Regular(path=path, reason=WHY, blob=from_bytes(b"ab", path)._replace(size=5))
+
+
+@pytest.mark.parametrize("output", ["out.tar", "out.tar.gz", "out/", "empty/"])
+def test_failure_leaves_nothing(tmp_path: Path, output: str) -> None:
+    (tmp_path / "empty").mkdir()
+    made = plan(directory("/a", 0o500), regular("/a/b"), link("/c", "a"), changing("/d"))
+    with pytest.raises(InputError, match="changed while it was read"):
+        write(made, f"{tmp_path}/{output}")
+    assert dump_directory(tmp_path) == {"/empty": "dir 0755"}
+
+
+def test_failure_keeps_what_was_there(tmp_path: Path) -> None:
+    output = tmp_path / "out.tar"
+    output.write_text("old")
+    with pytest.raises(InputError):
+        write(plan(changing("/d")), str(output))
+    assert output.read_text() == "old"
+
+
+def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    blob = Blob(5, interrupted, "x")  # type: ignore[arg-type]
+    made = plan(Regular(path="/d", reason=WHY, blob=blob))
+    for output in ("out.tar", "out/"):
+        with pytest.raises(KeyboardInterrupt):
+            write(made, f"{tmp_path}/{output}")
+    assert os.listdir(tmp_path) == []
+
+
+def _nothing(tmp_path: Path) -> None:
+    pass
+
+
+def _directory(tmp_path: Path) -> None:
+    (tmp_path / "out.tar").mkdir()
+
+
+def _filled(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "x").write_text("x")
+
+
+def _file(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("x")
+
+
+REFUSED: list[tuple[str, Callable[[Path], None], type[ElfpackError], str]] = [
+    ("out", _nothing, RequestError, "its ending says nothing"),
+    ("out.zip", _nothing, RequestError, "its ending says nothing"),
+    ("out.tar.xz", _nothing, RequestError, "its ending says nothing"),
+    ("none/out.tar", _nothing, OutputError, "its directory does not exist"),
+    ("none/out/", _nothing, OutputError, "its directory does not exist"),
+    ("out.tar", _directory, RequestError, "is a directory"),
+    ("out/", _filled, OutputError, "is not empty"),
+    ("out/", _file, OutputError, "cannot be written"),
+    ("out/x.tar", _file, OutputError, "its directory does not exist"),
+]
+
+
+@pytest.mark.parametrize(("output", "prepare", "kind", "message"), REFUSED)
+def test_refused(
+    tmp_path: Path,
+    output: str,
+    prepare: Callable[[Path], None],
+    kind: type[ElfpackError],
+    message: str,
+) -> None:
+    prepare(tmp_path)
+    before = dump_directory(tmp_path)
+    for attempt in (check_output, lambda path: write(ALL, path)):
+        with pytest.raises(kind, match=message) as caught:
+            attempt(f"{tmp_path}/{output}")
+        assert caught.value.hint
+    assert dump_directory(tmp_path) == before
+
+
+def test_a_very_long_name_of_an_output(tmp_path: Path) -> None:
+    output = tmp_path / ("n" * 251 + ".tar")
+    write(ALL, str(output))
+    assert os.listdir(tmp_path) == [output.name]
+
+
+def test_a_link_as_output_is_replaced_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "target.tar").write_text("old")
+    (tmp_path / "out.tar").symlink_to("target.tar")
+    write(ALL, str(tmp_path / "out.tar"))
+    assert (tmp_path / "target.tar").read_text() == "old"

@@ -1,0 +1,87 @@
+"""Dynamic symbols and their versions, by every table that tells how many there are."""
+
+from __future__ import annotations
+
+import pytest
+
+from elfpack.blob import BytesSource
+from elfpack.elf import constants as c
+from elfpack.elf.symbols import Symbol, Symbols, read_symbols
+from elfpack.elf.versions import Definition, Need, read_versions
+from tests.elfbuild import elf
+
+FORMS = [
+    (bits, little, machine, table)
+    for bits, little, machine in [
+        (64, True, c.EM_X86_64),
+        (32, True, c.EM_386),
+        (64, False, c.EM_S390),
+        (32, False, c.EM_PPC),
+        (64, True, c.EM_ALPHA),
+    ]
+    for table in ("gnu", "sysv", "none")
+]
+
+
+@pytest.mark.parametrize(("bits", "little", "machine", "table"), FORMS)
+def test_symbols(bits: int, little: bool, machine: int, table: str) -> None:
+    raw = elf(
+        bits=bits,
+        little=little,
+        machine=machine,
+        hash=table,
+        imports=["puts@V1", "plain", "other@V2"],
+        exports=["new@@S1", "old@S2", "bare", "secret"],
+        weak=["plain", "bare"],
+        hidden=["secret"],
+        needs={"libc.so.6": ["V1"], "libm.so.6": ["V2", "V3"]},
+        defines=["S1", "S2"],
+    )
+    assert read_symbols(BytesSource(raw)) == Symbols(
+        (
+            Symbol("puts", "V1", False),
+            Symbol("plain", None, True),
+            Symbol("other", "V2", False),
+        ),
+        (
+            Symbol("new", "S1", False),
+            Symbol("old", "S2", False, hidden=True),
+            Symbol("bare", None, True),
+        ),
+    )
+
+
+@pytest.mark.parametrize("table", ["gnu", "sysv", "none"])
+def test_imports_alone(table: str) -> None:
+    """GNU ld's empty hash table does not tell how many symbols there are: the first would be 1."""
+    found = read_symbols(BytesSource(elf(imports=["a", "b"], hash=table)))
+    assert [symbol.name for symbol in found.imported] == ["a", "b"]
+
+
+def test_mips_counts_in_the_dynamic_section() -> None:
+    raw = elf(imports=["a", "b"], hash="none", tags=[(c.DT_MIPS_SYMTABNO, 2)], machine=c.EM_MIPS)
+    assert [s.name for s in read_symbols(BytesSource(raw)).imported] == ["a"]
+
+
+def test_no_symbols() -> None:
+    assert read_symbols(BytesSource(elf())) == Symbols()
+    assert read_symbols(BytesSource(elf(type=c.ET_EXEC))) == Symbols()
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("little", [True, False])
+def test_versions(bits: int, little: bool) -> None:
+    raw = elf(
+        bits=bits,
+        little=little,
+        soname="libx.so",
+        needs={"libc.so.6": ["V1", "V2"], "libm.so.6": ["V3"]},
+        defines=["S1"],
+    )
+    found = read_versions(BytesSource(raw))
+    assert found.needs == (
+        Need("libc.so.6", "V1", 3, False),
+        Need("libc.so.6", "V2", 4, False),
+        Need("libm.so.6", "V3", 5, False),
+    )
+    assert found.definitions == (Definition("libx.so", 1, True), Definition("S1", 2, False))
