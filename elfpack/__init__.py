@@ -8,9 +8,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from elfpack.api.planning import Plan as Plan
-    from elfpack.api.planning import plan as plan
     from elfpack.api.resolve import resolve as resolve
     from elfpack.api.session import Session as Session
+    from elfpack.api.session import plan as plan
     from elfpack.errors import ElfpackError as ElfpackError
     from elfpack.errors import Finding as Finding
     from elfpack.errors import IncompleteError as IncompleteError
@@ -31,7 +31,7 @@ _HOMES = {
     "Plan": "api.planning",
     "RequestError": "errors",
     "Session": "api.session",
-    "plan": "api.planning",
+    "plan": "api.session",
     "resolve": "api.resolve",
 }
 """Where each public name lives."""

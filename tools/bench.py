@@ -30,9 +30,7 @@ class Row(NamedTuple):
 
 
 def run(command: Sequence[str]) -> None:
-    subprocess.run(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
-    )
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
 def programs() -> list[str]:

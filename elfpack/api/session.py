@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from elfpack.errors import InputError
 from elfpack.loader.closure import Closure
@@ -14,6 +15,7 @@ from elfpack.root.directory import DirectoryRoot, is_top
 
 if TYPE_CHECKING:
     from elfpack.api.planning import Plan
+    from elfpack.api.request import Choice
 
 
 def working_directory() -> str:
@@ -77,8 +79,78 @@ class Session:
         """
         return self.resolver.resolve(program, self.options._replace(exclude=exclude))
 
-    def plan(self, programs: Any, **request: Any) -> Plan:
-        """See :func:`elfpack.plan`."""
-        from elfpack.api.planning import make_plan
+    def plan(
+        self,
+        programs: Iterable[str],
+        *,
+        add: Iterable[str] = (),
+        mkdir: Iterable[str] = (),
+        modules: Mapping[str, Choice] | None = None,
+        allow_missing: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        epoch: int = 0,
+        output: str | None = None,
+    ) -> Plan:
+        """What an image needs for these programs to run in it as they do here.
 
-        return make_plan(self, programs, **request)
+        Args:
+            programs: ``PROGRAM`` or ``PROGRAM:DEST``, as for ``elfpack layer``.
+            add: ``SRC`` or ``SRC:DEST``: files and directories to add.
+            mkdir: ``PATH``, ``PATH:MODE`` or ``PATH:MODE:UID:GID``: empty directories.
+            modules: by name: False switches a runtime module off, True on; a text or several
+                are its values, as in ``{"users": "app:1000:1000"}``.
+            allow_missing: patterns of needed names that may be missing.
+            exclude: patterns of needed names that are not followed.
+            epoch: time of all entries, seconds since 1970 UTC.
+            output: where the plan will be written to; an earlier output of that name is left
+                out, should it lie in a directory that is added.
+
+        Raises:
+            InputError: a program cannot be read, or is none.
+            RequestError: the request contradicts itself.
+            IncompleteError: something is missing; its ``findings`` list all of it.
+        """
+        # Imported late: what resolves closures alone needs none of it.
+        from elfpack.api.planning import Plan
+        from elfpack.api.request import make_request
+        from elfpack.planning.make import make
+
+        request = make_request(
+            programs,
+            add=add,
+            mkdir=mkdir,
+            modules=modules,
+            allow_missing=allow_missing,
+            exclude=exclude,
+            epoch=epoch,
+            output=output,
+        )
+        return Plan(make(self.resolver, self.options, request), self)
+
+
+def plan(
+    programs: Iterable[str],
+    *,
+    root: str = "/",
+    library_path: str = "",
+    add: Iterable[str] = (),
+    mkdir: Iterable[str] = (),
+    modules: Mapping[str, Choice] | None = None,
+    allow_missing: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    epoch: int = 0,
+) -> Plan:
+    """What an image needs for these programs to run in it as they do here.
+
+    A session of its own (``root`` and ``library_path`` as there) and one call of
+    :meth:`Session.plan`, which tells the rest.
+    """
+    return Session(root, library_path=library_path).plan(
+        programs,
+        add=add,
+        mkdir=mkdir,
+        modules=modules,
+        allow_missing=allow_missing,
+        exclude=exclude,
+        epoch=epoch,
+    )

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from elfpack.api.planning import Choice, Plan, make_plan
+from elfpack.api.planning import Plan
+from elfpack.api.request import Choice
 from elfpack.api.resolve import searches
 from elfpack.api.session import Session
 from elfpack.cli import options
@@ -130,8 +131,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _plan(
     session: Session, programs: tuple[str, ...], request: dict[str, Any], output: str | None
 ) -> Plan:
-    return make_plan(
-        session,
+    return session.plan(
         programs,
         add=request["add"],
         mkdir=request["mkdir"],

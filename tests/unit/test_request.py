@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from elfpack.api.planning import parse_modules
+from elfpack.api.request import parse_modules
 from elfpack.errors import RequestError
 from elfpack.loader.files import Files
 from elfpack.planning.request import MadeDirectory, Wanted, made_directory, wanted

@@ -1,0 +1,91 @@
+"""What a build script asks for, as the record that planning takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from elfpack.errors import RequestError
+from elfpack.pack.output import identity
+from elfpack.planning.request import Request
+from elfpack.runtime import MODULES, module
+from elfpack.runtime.module import RuntimeModule
+
+Choice = bool | str | Sequence[str]
+"""Of a runtime module: off, on, or on with one or several values."""
+
+
+def make_request(
+    programs: Iterable[str],
+    *,
+    add: Iterable[str],
+    mkdir: Iterable[str],
+    modules: Mapping[str, Choice] | None,
+    allow_missing: Iterable[str],
+    exclude: Iterable[str],
+    epoch: int,
+    output: str | None,
+) -> Request:
+    """The arguments of :meth:`elfpack.Session.plan` as a record.
+
+    Raises:
+        RequestError: a runtime module or its value is none.
+    """
+    return Request(
+        programs=tuple(programs),
+        added=tuple(add),
+        directories=tuple(mkdir),
+        modules=parse_modules(modules or {}),
+        allow_missing=tuple(allow_missing),
+        exclude=tuple(exclude),
+        epoch=epoch,
+        output=identity(output) if output is not None else None,
+    )
+
+
+def parse_modules(chosen: Mapping[str, Choice]) -> dict[str, object]:
+    """The choice of modules with their values parsed.
+
+    Raises:
+        RequestError: there is no such module, or its value is not of its form.
+    """
+    parsed: dict[str, object] = {}
+    for name, choice in chosen.items():
+        if isinstance(choice, bool):
+            _known(name)
+            parsed[name] = choice
+        else:
+            values = (choice,) if isinstance(choice, str) else tuple(choice)
+            parsed[name] = tuple(_value(name, value) for value in values)
+            _each_once(name, values, parsed[name])
+    return parsed
+
+
+def _each_once(name: str, texts: Sequence[str], values: object) -> None:
+    """Refuse two values that speak of the same thing, such as two users of one name."""
+    seen: set[object] = set()
+    for text, value in zip(texts, values if isinstance(values, tuple) else (), strict=True):
+        key = getattr(value, "name", value)
+        if key in seen:
+            raise RequestError(f"{text!r} is the second of its name", path=name, hint="give one")
+        seen.add(key)
+
+
+def _known(name: str) -> RuntimeModule:
+    found = module(name)
+    if found is not None:
+        return found
+    from difflib import get_close_matches
+
+    names = [m.name for m in MODULES]
+    near = get_close_matches(name, names, 1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise RequestError(
+        f"no runtime module is called {name!r}", hint=f"{hint}there are {', '.join(names)}"
+    )
+
+
+def _value(name: str, value: str) -> object:
+    try:
+        return _known(name).parse(value)
+    except ValueError as e:
+        raise RequestError(f"cannot take the value {value!r}", path=name, hint=str(e)) from e
