@@ -302,7 +302,11 @@ def test_interrupted_while_it_cleans_up(number: signal.Signals, times: int, here
     plant(here, {"out": None, **{f"many/{n}": "x" for n in range(4000)}})
     arguments = ("layer", "./app", "--add", "many", "-o", "out/new/")
     with subprocess.Popen(
-        [*COMMAND, *arguments], cwd=here, env=environment(), stderr=subprocess.PIPE
+        [*COMMAND, *arguments],
+        cwd=here,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        preexec_fn=_heed_signals,
     ) as process:
         while sum(1 for _ in (here / "out").rglob("*")) < 1000:
             assert process.poll() is None, "it ended before it was seen to write"
@@ -315,12 +319,19 @@ def test_interrupted_while_it_cleans_up(number: signal.Signals, times: int, here
     assert err.count(b"\n") == 1
 
 
+def _heed_signals() -> None:
+    """Under nohup, and in the background of a script, signals are ignored; elfpack keeps that."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def _interrupt(here: Path, case: Interruption, before: dict[str, bytes | None]) -> Ran:
     """A run that gets its signal as soon as something of its output is there."""
     with subprocess.Popen(
         [*COMMAND, "layer", "./app", "--add", "big", "-o", case.output],
         cwd=here,
         env=environment(),
+        preexec_fn=_heed_signals,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

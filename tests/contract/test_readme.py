@@ -21,6 +21,9 @@ import pytest
 
 from tests.cli import environment
 
+_ENGINE = {k: v for k, v in os.environ.items() if k == "DOCKER_HOST"}
+"""Where the Docker engine listens, if not at its usual place."""
+
 README = Path(__file__).parents[2] / "README.md"
 _NEEDS = re.compile(r"<!-- needs: ([\w.+ -]+) -->")
 _HERE_DOCUMENT = re.compile(r"<<-?\s*['\"]?(\w+)")
@@ -119,7 +122,7 @@ def run(block: Block, where: Path) -> list[tuple[int, list[str]]]:
     done = subprocess.run(
         ["sh", "-c", script],
         cwd=where,
-        env=environment(PATH=path),
+        env=environment(PATH=path, **_ENGINE),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
