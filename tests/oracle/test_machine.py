@@ -55,8 +55,11 @@ def test_every_elf_file(capsys: pytest.CaptureFixture[str]) -> None:
         }
         native = _native(closures, by_loader)
     with ThreadPoolExecutor(2) as pool:
+        # What elfpack calls no program, the loader has to refuse too.
+        loader = next(iter(native.values()))
+        refusing = dict(zip(refused, pool.map(lambda p: ask(loader, p)[0], refused), strict=True))
         answers = dict(zip(native, pool.map(lambda p: ask(native[p], p), native), strict=True))
-    differing = []
+    differing = [path for path, status in refusing.items() if status == 0]
     for path, (status, expected) in answers.items():
         ours = [] if closures[path].refusal else list(ldd.lines(closures[path]))
         if status == 0 and ours != expected:
