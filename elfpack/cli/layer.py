@@ -159,7 +159,7 @@ def _epoch() -> int:
     text = options.environment("SOURCE_DATE_EPOCH")
     if not text:
         return 0
-    if not (text.isascii() and text.isdigit()) or int(text) >= 2**33:
+    if not (text.isascii() and text.isdigit() and len(text) < 12) or int(text) >= 2**33:
         raise RequestError(
             f"{text!r} is no time", path="SOURCE_DATE_EPOCH", hint="seconds since 1970, as date +%s"
         )

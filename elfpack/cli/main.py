@@ -88,13 +88,22 @@ def run(argv: list[str]) -> int:
     except BrokenPipeError:
         _let_go()  # the reader has seen enough
         return 0
-    except OSError as e:  # click's own output, the only one that is not guarded where it is made
-        talk.error(f"standard output: {os.strerror(e.errno or 0).lower()} (write to another file)")
+    except Exception as e:
+        return _unforeseen(e, talk)
+
+
+def _unforeseen(error: Exception, talk: Talk) -> int:
+    """One line and the right status for what no other place has dealt with."""
+    if isinstance(error, OSError):  # click's own output: help and version
+        reason = os.strerror(error.errno or 0).lower()
+        talk.error(f"{error.filename or 'standard output'}: {reason} (write to another file)")
         _let_go()
-        return 2
-    except MemoryError:
-        talk.error("out of memory")
-        return 2
+    elif isinstance(error, MemoryError):
+        talk.error("out of memory (name fewer or smaller files)")
+    else:
+        what = f"{type(error).__name__}: {error}"
+        talk.error(f"a fault of elfpack itself: {what} (please report it with the command)")
+    return 2
 
 
 def _let_go() -> None:

@@ -36,7 +36,9 @@ def _file(source: Source, layout: Layout, head: bytes) -> ElfFile:
     except ElfFault as e:
         raise ElfFault(e.message, header) from None
     loadable = any(s.type == c.PT_LOAD for s in layout.segments)
-    end = max([s.offset + s.filesz for s in layout.segments if s.type == c.PT_LOAD], default=0)
+    # A segment without content in the file maps nothing of it. Source: glibc elf/dl-map-segments.h.
+    loads = [s for s in layout.segments if s.type == c.PT_LOAD and s.filesz]
+    end = max([s.offset + s.filesz for s in loads], default=0)
     if end > -(-source.size // _PAGE) * _PAGE:  # the first touch behind it kills the process
         raise ElfFault(
             f"ELF file cut short: {source.size} bytes, its segments end at {end}", header

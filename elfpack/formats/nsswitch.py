@@ -17,7 +17,7 @@ def parse(text: str) -> dict[str, tuple[str, ...]]:
     What follows a ``#`` is left out: glibc takes it for names of services, but nobody means that.
     """
     found: dict[str, tuple[str, ...]] = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         database, colon, services = line.partition("#")[0].partition(":")
         name = database.strip()
         if colon and name and " " not in name:

@@ -30,8 +30,7 @@ class Files:
         """The ELF record of a regular file."""
         known = self._content.get(place.node.identity)
         if known is None:
-            known = self._read(place)
-            self._content[place.node.identity] = known
+            known = self._content.setdefault(place.node.identity, self._read(place))
         return known
 
     def open(self, place: Place) -> Source:

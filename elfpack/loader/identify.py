@@ -43,7 +43,7 @@ class Loader(NamedTuple):
 _DIRECTORIES = re.compile(rb"(?:/[\w.+/-]*/\0){2,}|/[\w.+/-]*/lib\w*/\0")
 _CACHE = re.compile(rb"/[\w.+/-]*/ld\.so\.cache\0")
 _MUSL_ARCH = re.compile(rb"/etc/ld-musl-([\w-]+)\.path\0")
-_RELEASE = re.compile(rb"(?:stable|development) release version (\d+)\.(\d+)")
+_RELEASE = re.compile(rb"(?:stable|development) release version (\d{1,4})\.(\d{1,4})")
 _LIBRARY_DIRECTORY = re.compile(rb"/lib[\w-]*/(?:\w+/)?\0")
 
 

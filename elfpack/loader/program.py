@@ -154,7 +154,9 @@ def _script(files: Files, head: bytes, names: tuple[str, str], place: Place, cwd
     """
     shown, path = names
     line, newline, _ = head[2:].partition(b"\n")
-    words = line.strip(b" \t").split(None, 1) if line.strip(b" \t") else []
+    # Space and tab alone separate words: a carriage return is part of the name, as for the kernel.
+    first, _, rest = line.strip(b" \t").replace(b"\t", b" ").partition(b" ")
+    words = [word for word in (first, rest) if word]
     if not words or (not newline and len(head) == _HEAD and len(words) == 1):
         raise InputError(
             "a script whose first line names no interpreter that the kernel can read",

@@ -45,7 +45,7 @@ class Assembly:
         """
         waiting = list(puts)
         # Links first: a path that passes through one belongs behind it.
-        for put in sorted(waiting, key=lambda put: not isinstance(put.what, PutLink)):
+        for put in sorted(waiting, key=_links_from_the_top):
             self._add(put)
 
     def _add(self, put: Put) -> None:
@@ -173,6 +173,12 @@ class Assembly:
                 f"chmod +x {put.named}, if it is to be started",
             )
         )
+
+
+def _links_from_the_top(put: Put) -> tuple[bool, int]:
+    """Links before all else, and of those the outer ones first: an inner may pass through them."""
+    is_link = isinstance(put.what, PutLink)
+    return not is_link, put.path.count("/") if is_link else 0
 
 
 def _opener(files: Files, place: Place) -> Callable[[], Source]:

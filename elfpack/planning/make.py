@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from elfpack.errors import IncompleteError
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.planning.assemble import Assembly, assemble
@@ -34,8 +36,7 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
         lost = differences(plan, exclude)
     if lost:
         raise IncompleteError(tuple(finding(difference) for difference in lost))
-    found.findings.extend(dangling(plan))
-    return _assemble(assembly, placer, found, request)
+    return replace(plan, findings=(*plan.findings, *dangling(plan)))
 
 
 def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Request) -> Plan:

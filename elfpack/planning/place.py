@@ -20,7 +20,7 @@ from elfpack.planning.collect import Collection, Member, module_objects, reasons
 from elfpack.planning.entry import Placed, Reason
 from elfpack.planning.put import Put, PutDirectory, PutFile, PutLink, PutText
 from elfpack.planning.request import MadeDirectory, Wanted
-from elfpack.root.walk import Place
+from elfpack.root.walk import LINK_LIMIT, Place
 from elfpack.runtime.module import AddDirectory, AddFile, AddText
 
 
@@ -84,7 +84,7 @@ class Placer:
         and a library's soname keep their names; any other link is replaced by what it leads to."""
         directory, beside = parent(source), parent(target)
         name, shown = basename(source), basename(target)
-        while True:
+        for _ in range(LINK_LIMIT):
             link = self._files.walker.find(join(directory, name), follow=False)
             if isinstance(link, int) or not link.node.is_link or "/" in link.node.target:
                 break

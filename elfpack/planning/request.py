@@ -111,7 +111,7 @@ def made_directory(text: str) -> MadeDirectory:
     )
     if not path.startswith("/") or ".." in components(path) or len(rest) not in (0, 1, 3):
         raise fault
-    if not all(number.isascii() and number.isdigit() for number in rest):
+    if not all(number.isascii() and number.isdigit() and len(number) < 12 for number in rest):
         raise fault
     try:
         mode = int(rest[0], 8) if rest else 0o755

@@ -86,10 +86,12 @@ def _compare(placed: Placed, resolver: Resolver, options: Options) -> Iterator[D
         yield Difference(placed, name, path)
 
 
-def _again(placed: Placed, resolver: Resolver, options: Options) -> Closure:
+def _again(placed: Placed, resolver: Resolver, options: Options) -> Closure | None:
+    """The closure in the image; None if something else stands at the program's path."""
     program = open_program(resolver.files, placed.path, "/")
     loader = placed.closure.loader
-    assert isinstance(program, Program) and loader is not None
+    if not isinstance(program, Program) or program.scripts or loader is None:
+        return None
     given = None if program.hit.elf.interpreter else loader.path
     return resolver.closure(program, options, given)
 

@@ -80,11 +80,11 @@ class DirectoryRoot:
         try:
             fd, keep = self._descriptor(directory)
         except OSError as e:
-            return e.errno or errno.EIO
+            return _answer(e, directory)
         try:
             return _node(fd, encode(name))
         except OSError as e:
-            return e.errno or errno.EIO
+            return _answer(e, f"{directory}/{name}")
         except ValueError:  # a NUL in the name: no file has one
             return errno.ENOENT
         finally:
@@ -95,12 +95,12 @@ class DirectoryRoot:
         try:
             fd, keep = self._descriptor(directory)
         except OSError as e:
-            return e.errno or errno.EIO
+            return _answer(e, directory)
         try:
             # O_PATH descriptors cannot be read; "." is the directory itself, no link.
             listing = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
         except OSError as e:
-            return e.errno or errno.EIO
+            return _answer(e, directory)
         finally:
             if not keep:
                 os.close(fd)
@@ -115,6 +115,9 @@ class DirectoryRoot:
         parent, keep = self._descriptor(directory)
         try:
             fd = os.open(encode(name), _O_FILE, dir_fd=parent)
+        except OSError as e:
+            _answer(e, f"{directory}/{name}")
+            raise
         finally:
             if not keep:
                 os.close(parent)
@@ -160,6 +163,29 @@ class DirectoryRoot:
                     below = kept
             fd = below
         return fd, keep
+
+
+_OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
+"""Errors that say nothing about the tree: a loader would not meet them, and no answer may rest on
+them."""
+
+
+def _answer(error: OSError, path: str) -> int:
+    """The errno of a look-up that failed.
+
+    Raises:
+        InputError: it is our own trouble, not the tree's.
+    """
+    number = error.errno or errno.EIO
+    if number in _OURS:
+        raise InputError(
+            f"cannot be looked at: {os.strerror(number).lower()}",
+            path=path or "/",
+            hint="raise the limit of open files, ulimit -n"
+            if number in (errno.EMFILE, errno.ENFILE)
+            else "check the disk and the memory",
+        ) from error
+    return number
 
 
 def _node(fd: int, name: bytes) -> Node:

@@ -87,7 +87,7 @@ class Walker:
         if known is None:
             place = self._walk(path + "/", True)
             known = place if isinstance(place, int) else _real(place)
-            self._directories[path] = known
+            known = self._directories.setdefault(path, known)
         return known
 
     def _walk(self, path: str, follow: bool) -> Place | int:

@@ -1,0 +1,68 @@
+"""Faults that were found by attack, each with the input that showed it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from elfpack.api.session import Session
+from elfpack.elf.file import Abi
+from elfpack.errors import ElfpackError
+from elfpack.loader.identify import identify
+
+X86_64 = Abi(62, 64, True, 0)
+
+
+def test_carriage_return_is_part_of_the_name(tmp_path: Path) -> None:
+    """The kernel separates words by space and tab alone: such a script does not start."""
+    script = tmp_path / "crlf.sh"
+    script.write_bytes(b"#!/bin/sh\r\necho hi\r\n")
+    with Session("/") as session:
+        assert session.resolve(str(script)).missing_interpreter == "/bin/sh\r"
+
+
+def test_release_of_a_thousand_digits() -> None:
+    raw = b"\0/lib/\0/usr/lib/\0stable release version " + b"9" * 5000 + b".1\0"
+    assert identify(raw, "/lib64/ld.so", X86_64).version == (0, 0)
+
+
+def test_program_that_another_file_replaces(tmp_path: Path) -> None:
+    """Added over the interpreter of a script: the plan is wrong, and that is said."""
+    (tmp_path / "one.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "two.sh").write_text("#!/nonexistent\n")
+    shell = Path("/bin/sh").resolve()
+    with Session("/") as session, pytest.raises(ElfpackError):
+        session.plan([f"{tmp_path}/one.sh"], add=[f"{tmp_path}/two.sh:{shell}"])
+
+
+def test_order_of_additions_does_not_count(tmp_path: Path) -> None:
+    """A link of one addition may lie behind a link that another brings along."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "link").symlink_to("x")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "file").write_text("x")
+    (tmp_path / "way").symlink_to("real")
+    both = [f"{tmp_path}/d:{tmp_path}/way/d", f"{tmp_path}/way/file"]
+    with Session("/") as session:
+        paths = [
+            [e.path for e in session.plan(["/bin/true"], add=a).entries] for a in (both, both[::-1])
+        ]
+    assert paths[0] == paths[1]
+
+
+def test_few_descriptors_are_no_answer() -> None:
+    """A look-up that fails for want of descriptors is an error, not a missing library."""
+    code = (
+        "import resource, sys\n"
+        "from elfpack.cli import main\n"
+        "import elfpack.cli.deps\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6))\n"
+        "sys.exit(main(['deps', '/bin/sh']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "not found" not in done.stdout
+    assert "too many open files" in done.stderr
