@@ -212,9 +212,11 @@ def _in_place(plan: Plan, path: bytes) -> None:
     """An empty directory, which may be a mount point, is filled; on failure emptied again."""
     try:
         write_tree(plan, path)
+    except FileExistsError:  # another process writes there too: what it made stays
+        raise
     except BaseException:
-        for name in os.listdir(path):
-            _remove(os.path.join(path, name))
+        for name in {entry.path.split("/")[1] for entry in plan.entries}:
+            _remove(os.path.join(path, encode(name)))
         raise
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from elfpack.elf.file import Abi, ElfFile
 from elfpack.errors import Finding, IncompleteError, InputError
 from elfpack.loader.closure import Closure
+from elfpack.loader.identify import GLIBC
 from elfpack.loader.program import Program, Script
 from elfpack.loader.records import Hit
 from elfpack.loader.resolve import Options, Resolver
@@ -227,9 +228,9 @@ class Collector:
             self._known.add(addition.hit.identity)
             if any(addition.hit.identity == h.identity for c in closures for h in c.hits):
                 return
-            loader = next(c.loader for c in closures if c.loader is not None)
+            loader = _opener(addition.hit, closures)
             program = Program(addition.name, addition.hit.path, addition.hit)
-            closure = self._resolver.closure(program, self._options, loader.path)
+            closure = self._resolver.closure(program, self._options, loader)
             self._member(Member(closure, None, _reason(module, addition.evidence, addition.name)))
 
     def _lacking(self, lacking: Lacking, module: RuntimeModule) -> None:
@@ -241,6 +242,16 @@ class Collector:
             lacking.advice,
         )
         (self.found.faults if lacking.requested else self.found.findings).append(finding)
+
+
+def _opener(hit: Hit, closures: tuple[Closure, ...]) -> str | None:
+    """The loader of the program that opens a module's object: glibc's, of the same machine."""
+    for closure in closures:
+        loader = closure.loader
+        same = bool(closure.hits) and closure.hits[0].elf.abi[:3] == hit.elf.abi[:3]
+        if same and loader is not None and loader.libc == GLIBC:
+            return loader.path
+    return None
 
 
 def _chosen(value: object) -> tuple[object, ...] | None:

@@ -66,3 +66,16 @@ def test_few_descriptors_are_no_answer() -> None:
     assert done.returncode == 2
     assert "not found" not in done.stdout
     assert "too many open files" in done.stderr
+
+
+def test_directories_directly_behind_other_bytes() -> None:
+    """armhf's loader of Debian 12: the first string is not preceded by a NUL."""
+    raw = b"\x01\xf2/lib/arm-linux-gnueabihf/\0/usr/lib/arm-linux-gnueabihf/\0/lib/\0\0"
+    found = identify(raw, "/lib/ld-linux-armhf.so.3", Abi(40, 32, True, 0x5000400))
+    assert found.directories[0] == "/lib/arm-linux-gnueabihf/"
+
+
+@pytest.mark.parametrize("byte", [b"/", b"a", b"/a"])
+def test_identify_is_linear(byte: bytes) -> None:
+    """A loader full of slashes: counted by what is read of it, this ends at once."""
+    assert not identify(byte * 500_000 + b"\0", "/lib64/ld.so", X86_64).recognised
