@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from elfpack.api.names import Name, name
 from elfpack.errors import Finding, RequestError
 from elfpack.pack.output import Written, write
 from elfpack.planning.entry import Entry
@@ -39,7 +40,7 @@ class Plan:
         """Bytes of file content."""
         return self.record.size
 
-    def write_tar(self, path: str) -> Written:
+    def write_tar(self, path: Name) -> Written:
         """Write a layer: ``*.tar``, ``*.tar.gz`` or ``*.tgz``. It appears whole or not at all.
 
         Raises:
@@ -47,15 +48,16 @@ class Plan:
             OutputError: it cannot be written.
             InputError: a source changed since the plan was made.
         """
-        if path.endswith("/") or path == "-":
-            raise RequestError("not the path of a tar file", path=path, hint="use write_tree()")
-        return write(self.record, path)
+        text = name(path)
+        if text.endswith("/") or text == "-":
+            raise RequestError("not the path of a tar file", path=text, hint="use write_tree()")
+        return write(self.record, text)
 
-    def write_tree(self, path: str) -> Written:
+    def write_tree(self, path: Name) -> Written:
         """Write an unpacked tree to a directory that is empty or does not exist.
 
         Raises:
             OutputError: it cannot be written, or is not empty.
             InputError: a source changed since the plan was made.
         """
-        return write(self.record, path.rstrip("/") + "/")
+        return write(self.record, name(path).rstrip("/") + "/")

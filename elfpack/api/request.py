@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from elfpack.api.names import Name, names
 from elfpack.errors import RequestError
 from elfpack.pack.output import identity
 from elfpack.planning.request import Request
@@ -15,9 +16,9 @@ Choice = bool | str | Sequence[str]
 
 
 def make_request(
-    programs: Iterable[str],
+    programs: Iterable[Name],
     *,
-    add: Iterable[str],
+    add: Iterable[Name],
     mkdir: Iterable[str],
     modules: Mapping[str, Choice] | None,
     allow_missing: Iterable[str],
@@ -31,9 +32,9 @@ def make_request(
         RequestError: a runtime module or its value is none.
     """
     return Request(
-        programs=tuple(programs),
-        added=tuple(add),
-        directories=tuple(mkdir),
+        programs=names(programs, "programs"),
+        added=names(add, "add"),
+        directories=names(mkdir, "mkdir"),
         modules=parse_modules(modules or {}),
         allow_missing=tuple(allow_missing),
         exclude=tuple(exclude),

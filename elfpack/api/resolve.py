@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from elfpack.api.names import Name
 from elfpack.api.session import Session
 from elfpack.errors import ElfpackError
 from elfpack.loader.closure import EXCLUDED, Closure
@@ -12,7 +13,7 @@ from elfpack.report import trail
 
 
 def resolve(
-    program: str, *, root: str = "/", library_path: str = "", exclude: tuple[str, ...] = ()
+    program: Name, *, root: Name = "/", library_path: str = "", exclude: tuple[str, ...] = ()
 ) -> Closure:
     """What the loader would load for a program, a library or a script.
 

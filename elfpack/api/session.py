@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from elfpack.api.names import Name, name
 from elfpack.errors import InputError
 from elfpack.loader.closure import Closure
 from elfpack.loader.resolve import Options, Resolver
@@ -38,7 +39,7 @@ class Session:
     Threads may share one. It sees each file as first read; make a new one to look again.
     """
 
-    def __init__(self, root: str = "/", *, cwd: str | None = None, library_path: str = "") -> None:
+    def __init__(self, root: Name = "/", *, cwd: str | None = None, library_path: str = "") -> None:
         """
         Args:
             root: the directory that names are looked up in.
@@ -49,11 +50,11 @@ class Session:
         Raises:
             InputError: the root is no directory, or the working directory is gone.
         """
-        self.root = root
-        self._tree = DirectoryRoot(root)
+        self.root = name(root)
+        self._tree = DirectoryRoot(self.root)
         self.resolver = Resolver(self._tree)
         if cwd is None:
-            cwd = working_directory() if is_top(root) else "/"
+            cwd = working_directory() if is_top(self.root) else "/"
         self.options = Options(library_path, cwd)
 
     def __enter__(self) -> Session:
@@ -71,19 +72,19 @@ class Session:
         """Let go of open directories. Closures and plans made before stay usable as records."""
         self._tree.close()
 
-    def resolve(self, program: str, *, exclude: tuple[str, ...] = ()) -> Closure:
+    def resolve(self, program: Name, *, exclude: tuple[str, ...] = ()) -> Closure:
         """What the loader would load for a program, a library or a script.
 
         Raises:
             InputError: it cannot be read, or is no program.
         """
-        return self.resolver.resolve(program, self.options._replace(exclude=exclude))
+        return self.resolver.resolve(name(program), self.options._replace(exclude=exclude))
 
     def plan(
         self,
-        programs: Iterable[str],
+        programs: Iterable[Name],
         *,
-        add: Iterable[str] = (),
+        add: Iterable[Name] = (),
         mkdir: Iterable[str] = (),
         modules: Mapping[str, Choice] | None = None,
         allow_missing: Iterable[str] = (),
@@ -129,11 +130,11 @@ class Session:
 
 
 def plan(
-    programs: Iterable[str],
+    programs: Iterable[Name],
     *,
-    root: str = "/",
+    root: Name = "/",
     library_path: str = "",
-    add: Iterable[str] = (),
+    add: Iterable[Name] = (),
     mkdir: Iterable[str] = (),
     modules: Mapping[str, Choice] | None = None,
     allow_missing: Iterable[str] = (),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import elfpack
 from elfpack.api.session import Session
 from elfpack.elf.file import Abi
 from elfpack.errors import ElfpackError
@@ -79,3 +80,14 @@ def test_directories_directly_behind_other_bytes() -> None:
 def test_identify_is_linear(byte: bytes) -> None:
     """A loader full of slashes: counted by what is read of it, this ends at once."""
     assert not identify(byte * 500_000 + b"\0", "/lib64/ld.so", X86_64).recognised
+
+
+def test_pathlib_and_a_bare_text(tmp_path: Path) -> None:
+    """What build scripts write: pathlib's paths; and a list that is forgotten is said."""
+    assert elfpack.resolve(Path("/bin/true")).libraries
+    elfpack.plan([Path("/bin/true")]).write_tar(tmp_path / "true.tar")
+    assert (tmp_path / "true.tar").is_file()
+    with pytest.raises(elfpack.RequestError, match="takes a list"):
+        elfpack.plan("/bin/true")
+    with pytest.raises(elfpack.RequestError):
+        elfpack.resolve("")
