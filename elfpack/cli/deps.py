@@ -96,7 +96,8 @@ class _Check(NamedTuple):
             for m in closure.missing
             if not any(fnmatchcase(m.name, g) for g in self.allow_missing)
         ]
-        return 1 if missing or closure.missing_interpreter is not None else 0
+        absent = (closure.missing_interpreter, closure.missing_command)
+        return 1 if missing or any(name is not None for name in absent) else 0
 
     def _note_environment(self, closure: Closure) -> None:
         found = [hit.path for hit in closure.hits if hit.via.kind is Kind.ENVIRONMENT]
@@ -114,12 +115,12 @@ class _Check(NamedTuple):
 def _note_script(talk: Talk, closure: Closure) -> None:
     if not closure.scripts:
         return
-    last = closure.scripts[-1]
-    if last.wanted is not None and last.command is None:
+    if closure.missing_command is not None:
         talk.warning(
-            f"{closure.name}: {last.interpreter} would not find {last.wanted} "
-            "(it is in no directory of the usual PATH)"
+            f"{closure.name}: {closure.scripts[-1].interpreter} would not find "
+            f"{closure.missing_command} (it is in no directory of the usual PATH)"
         )
+        return
     if closure.program is not None:
         talk.note(
             f"{closure.name}: a script, run by {closure.program.path}, whose libraries these are"

@@ -112,6 +112,12 @@ class Closure:
         )
 
     @property
+    def missing_command(self) -> str | None:
+        """The command that ``env`` would look for in vain, for a script."""
+        last = self.scripts[-1] if self.scripts else None
+        return last.wanted if last is not None and last.command is None else None
+
+    @property
     def missing(self) -> tuple[MissingLibrary, ...]:
         """The needed names that nothing was found for, each once."""
         searched = dict(self.searched)

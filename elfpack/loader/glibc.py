@@ -71,11 +71,7 @@ class Glibc:
         return expand(name, self._tokens(self._origin(hit)))
 
     def _origin(self, hit: Hit) -> str:
-        # The program by its real path, as the kernel has it; a library by the path it was opened
-        # under, links not resolved. Source: dl-origin.c; dl-object.c, _dl_new_object().
-        if hit.via.kind is Kind.PROGRAM:
-            return parent(hit.real_path)
-        return parent(self._system.absolute(hit.path))
+        return parent(self._system.absolute(hit.opened_as))
 
     def _tokens(self, origin: str) -> Tokens:
         return Tokens(origin, self._system.loader.lib, platform(self._system.abi))

@@ -55,9 +55,7 @@ class Musl:
         return name
 
     def _origin(self, hit: Hit) -> str:
-        if hit.via.kind is Kind.PROGRAM:
-            return parent(hit.real_path)
-        return parent(self._system.absolute(hit.path))
+        return parent(self._system.absolute(hit.opened_as))
 
     def steps(self, name: str, scope: Scope) -> Iterator[SearchList]:
         """The lists of places, in order. Source: load_library()."""

@@ -68,6 +68,16 @@ class Hit(NamedTuple):
     identity: tuple[int, int]
     via: Via
 
+    @property
+    def opened_as(self) -> str:
+        """The path whose directory $ORIGIN stands for: a program's real path, as the kernel has
+        it; a library's as it was opened, links not resolved, also if it is what was named.
+
+        Source: glibc elf/dl-origin.c; elf/dl-object.c, _dl_new_object().
+        """
+        executed = self.via.kind is Kind.PROGRAM and self.elf.kind != "library"
+        return self.real_path if executed else self.path
+
 
 class Refusal(NamedTuple):
     """A candidate at which the loader stops instead of looking further."""

@@ -63,7 +63,8 @@ class Resolver:
         ``loader_path`` names the loader of a library, for one that is opened by a program.
         """
         elf = program.hit.elf
-        if elf.interpreter is None and (elf.header.type == c.ET_EXEC or not elf.dynamic):
+        static = elf.header.type == c.ET_EXEC or not elf.dynamic or elf.kind == "static-pie"
+        if elf.interpreter is None and static:
             return Closure(
                 program,
                 program.name,

@@ -71,6 +71,7 @@ class Collector:
         self._request = request
         self._imports = Imports(resolver.files)
         self._known: set[tuple[int, int]] = set()
+        self._views: dict[tuple[int, ...], ClosureView] = {}
         self.found = Collection()
 
     def run(self) -> Collection:
@@ -95,12 +96,12 @@ class Collector:
         reason = Reason("program", closure.kind)
         for number, script in enumerate(closure.scripts):
             self.found.scripts.append((script, None if number else want))
-            self._interpreter_of(script)
+            self._interpreter_of(script, want.name if number == 0 else script.path)
         if closure.scripts:
             reason = Reason("script", because_of=closure.scripts[-1].path)
         self._member(Member(closure, None if closure.scripts else want, reason))
 
-    def _interpreter_of(self, script: Script) -> None:
+    def _interpreter_of(self, script: Script, shown: str) -> None:
         """``env``, which runs the command that a script is for."""
         if script.wanted is None:
             return
@@ -108,7 +109,7 @@ class Collector:
             self.found.faults.append(
                 Finding(
                     "missing-interpreter",
-                    script.path,
+                    shown,
                     f"{script.wanted} is missing, which {script.interpreter} would run",
                     "install it, or name the program itself",
                 )
@@ -207,11 +208,10 @@ class Collector:
         ]
         while True:
             closures = tuple(member.closure for member in self.found.members)
-            view = ClosureView(self._resolver, self._options, closures, self._imports)
             before = len(self.found.members)
             proposed: dict[Addition, RuntimeModule] = {}
             for module, values in active:
-                for addition in module.propose(view, values):
+                for addition in module.propose(self._view(module), values):
                     proposed.setdefault(addition, module)
                     self._addition(addition, module, closures)
             self.found.additions = proposed
@@ -220,6 +220,17 @@ class Collector:
         for addition, module in self.found.additions.items():
             if isinstance(addition, Lacking):
                 self._lacking(addition, module)
+
+    def _view(self, module: RuntimeModule) -> ClosureView:
+        """What a module sees: all but what it brought itself, which is no evidence for it. Or what
+        it adds could take the place of what made it add that."""
+        closures = tuple(m.closure for m in self.found.members if m.reason.source != module.name)
+        key = tuple(map(id, closures))  # they live as long as the collection
+        view = self._views.get(key)
+        if view is None:
+            view = ClosureView(self._resolver, self._options, closures, self._imports)
+            self._views[key] = view
+        return view
 
     def _addition(
         self, addition: Addition, module: RuntimeModule, closures: tuple[Closure, ...]

@@ -154,7 +154,9 @@ class Placer:
         owner = next(owners, None)
         if owner is None:
             return source
-        before = closure.hits[owner].real_path if owner == 0 else join(self._cwd, hit.via.owner)
+        if placed[owner] == join(self._cwd, closure.hits[owner].path):
+            return source  # the owner did not move, nor do the links that lead to it
+        before = join(self._cwd, closure.hits[owner].opened_as)
         old, new = parent(before), parent(placed[owner])
         if old == new or not source.startswith(old.rstrip("/") + "/"):
             return source

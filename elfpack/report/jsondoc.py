@@ -11,6 +11,7 @@ from typing import Any
 
 from elfpack.errors import ElfpackError
 from elfpack.loader.closure import Closure
+from elfpack.loader.program import SEARCH_PATH
 
 SCHEMA = "elfpack.deps/1"
 
@@ -72,6 +73,9 @@ def _missing(closure: Closure) -> list[dict[str, Any]]:
         {"name": m.name, "needed_by": list(m.needed_by), "searched": list(m.searched)}
         for m in closure.missing
     ]
+    if closure.missing_command is not None:
+        name = closure.missing_command
+        missing.append({"name": name, "needed_by": [closure.name], "searched": list(SEARCH_PATH)})
     if closure.missing_interpreter is not None:
         path = closure.missing_interpreter
         missing.append({"name": path, "needed_by": [closure.name], "searched": [path]})

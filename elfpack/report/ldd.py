@@ -15,6 +15,9 @@ def lines(closure: Closure) -> Iterator[str]:
     if closure.program is None:
         yield f"\t{closure.missing_interpreter} => not found"
         return
+    if closure.missing_command is not None:
+        yield f"\t{closure.missing_command} => not found"
+        return
     if not closure.hits[0].elf.needed and closure.missing_interpreter is None:
         yield "\tstatically linked"
         return

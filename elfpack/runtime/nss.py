@@ -29,6 +29,8 @@ _SERVICE = re.compile(r"[A-Za-z0-9_]+\Z")
 # musl reads these itself and knows no services. Source: musl src/network, src/passwd.
 _MUSL_FILES = ("services",)
 HOST = "host"
+_USUAL = ("passwd", "group", "hosts", "services", "protocols")
+"""The databases that ``--with nss`` configures if no evidence tells."""
 
 
 class Nss:
@@ -69,7 +71,7 @@ def _databases(view: View, *, forced: bool) -> dict[str, Evidence | None]:
         if found:
             used[database] = found[0]
     if forced and not used:
-        return dict.fromkeys(("passwd", "group", "hosts", "services", "protocols"), None)
+        return dict.fromkeys(_USUAL, None)
     return used
 
 
