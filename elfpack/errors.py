@@ -50,6 +50,18 @@ class IncompleteError(ElfpackError):
             hint=findings[0].hint if findings else None,
         )
         self.findings = findings
+        self.closures: tuple[object, ...] = ()
+        """What was resolved all the same, for who wants to see how it was looked for."""
+
+
+class SeveralErrors(ElfpackError):
+    """More than one thing is wrong with a request. ``errors`` are all of them."""
+
+    def __init__(self, errors: tuple[ElfpackError, ...]) -> None:
+        first = errors[0]
+        super().__init__(first.message, path=first.path, hint=first.hint)
+        self.errors = errors
+        self.exit_code = max(error.exit_code for error in errors)
 
 
 class Finding(NamedTuple):

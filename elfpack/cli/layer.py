@@ -17,7 +17,8 @@ from elfpack.api.resolve import searches
 from elfpack.api.session import Session
 from elfpack.cli import options
 from elfpack.cli.ui import Results, Talk
-from elfpack.errors import RequestError
+from elfpack.errors import ElfpackError, IncompleteError, RequestError, SeveralErrors
+from elfpack.loader.closure import Closure
 from elfpack.loader.records import Kind
 from elfpack.pack.output import Written, check_output, write
 from elfpack.paths import basename, is_utf8
@@ -106,9 +107,12 @@ def layer(
             signal.signal(number, _interrupt)
     where = options.where(root, library_path)
     with Session(where.root, library_path=where.library_path) as session:
-        plan = _plan(session, programs, request, output)
-        if talk.verbose:
-            _explain(talk, session, plan.record)
+        try:
+            plan = _plan(session, programs, request, output)
+        except ElfpackError as e:
+            _explain(talk, session, _resolved(e))
+            raise
+        _explain(talk, session, [placed.closure for placed in plan.record.programs])
         _tell(talk, plan.record, where)
         _tell_owners(talk, plan.record, output)
         written = None
@@ -166,10 +170,18 @@ def _epoch() -> int:
     return int(text)
 
 
-def _explain(talk: Talk, session: Session, plan: Record) -> None:
-    for placed in plan.programs:
-        for line in searches(session, placed.closure):
-            talk.explain(line)
+def _explain(talk: Talk, session: Session, closures: Iterable[object]) -> None:
+    """Every search step, with ``-v``."""
+    for closure in closures if talk.verbose else ():
+        if isinstance(closure, Closure):
+            for line in searches(session, closure):
+                talk.explain(line)
+
+
+def _resolved(error: ElfpackError) -> list[object]:
+    """The closures that were found before a plan failed."""
+    errors = error.errors if isinstance(error, SeveralErrors) else (error,)
+    return [c for e in errors if isinstance(e, IncompleteError) for c in e.closures]
 
 
 def _tell_owners(talk: Talk, plan: Record, output: str | None) -> None:
@@ -234,11 +246,11 @@ def _summary(talk: Talk, plan: Record, written: Written | None, form: str) -> No
         for line in table.lines(plan):
             results.line(line)
         results.flush()
-    files = sum(1 for e in plan.entries if e.reason.source != "parent")
+    count = len(plan.entries)
     if written is None:
-        talk.note(f"nothing written: {files} entries, {plan.size} bytes of files")
+        talk.note(f"nothing written: {count} entries, {plan.size} bytes of files")
         return
-    talk.note(f"{written.output}: {files} entries, {written.size} bytes")
+    talk.note(f"{written.output}: {count} entries, {written.size} bytes")
     talk.note(command or "")
 
 

@@ -12,7 +12,7 @@ import click
 from elfpack import __version__
 from elfpack.cli import options
 from elfpack.cli.ui import Talk
-from elfpack.errors import ElfpackError, IncompleteError
+from elfpack.errors import ElfpackError, IncompleteError, SeveralErrors
 
 COMMANDS = ("deps", "layer")
 """Each is the function of that name in the module of that name."""
@@ -72,12 +72,8 @@ def run(argv: list[str]) -> int:
         if sys.stdout is not None:  # click prints help and the version by it
             sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except IncompleteError as e:
-        for finding in e.findings:
-            talk.error(finding)
-        return e.exit_code
     except ElfpackError as e:
-        talk.error(e)
+        _told(e, talk)
         return e.exit_code
     except click.ClickException as e:
         talk.error(_usage(e))
@@ -90,6 +86,13 @@ def run(argv: list[str]) -> int:
         return 0
     except Exception as e:
         return _unforeseen(e, talk)
+
+
+def _told(error: ElfpackError, talk: Talk) -> None:
+    """All that is wrong, a line each."""
+    for each in error.errors if isinstance(error, SeveralErrors) else (error,):
+        for line in each.findings if isinstance(each, IncompleteError) else (each,):
+            talk.error(line)
 
 
 def _unforeseen(error: Exception, talk: Talk) -> int:

@@ -61,7 +61,8 @@ def search(function: F) -> F:
                 "--root",
                 type=TEXT,
                 metavar="DIR",
-                help="Look everything up inside DIR, as if chrooted. Works for any architecture.",
+                help="Look everything up inside DIR, as if chrooted; PROGRAM is a path in DIR. "
+                "Works for any architecture.",
             ),
             click.option(
                 "--library-path",

@@ -157,6 +157,10 @@ class Assembly:
             self.findings.append(
                 Finding("privileges-dropped", put.path, "its setuid or setgid bit is dropped")
             )
+        if self._files.root.capabilities(place.directory, place.name, place.node):
+            self.findings.append(
+                Finding("privileges-dropped", put.path, "its file capabilities are dropped")
+            )
         if put.reason.source == "program" and put.reason.evidence != "library":
             self._executable(put, mode)
         blob = Blob(place.node.size, _opener(self._files, place), place.path)

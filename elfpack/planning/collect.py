@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from elfpack.elf.file import Abi, ElfFile
-from elfpack.errors import Finding, IncompleteError, InputError
+from elfpack.errors import ElfpackError, Finding, IncompleteError, InputError, SeveralErrors
 from elfpack.loader.closure import Closure
 from elfpack.loader.identify import GLIBC
 from elfpack.loader.program import Program, Script
@@ -80,13 +80,26 @@ class Collector:
             InputError: a program or added file cannot be read.
             IncompleteError: something is missing; all of it is listed.
         """
-        for text in self._request.programs:
-            self._program(wanted(text, self._resolver.files, self._options.cwd))
-        for text in self._request.added:
-            self._added(wanted(text, self._resolver.files, self._options.cwd))
-        self._modules(self._request.modules)
+        errors: list[ElfpackError] = []
+        for texts, take in (
+            (self._request.programs, self._program),
+            (self._request.added, self._added),
+        ):
+            for text in texts:
+                try:
+                    take(wanted(text, self._resolver.files, self._options.cwd))
+                except ElfpackError as e:  # the others are looked at all the same
+                    errors.append(e)
+        if not errors:
+            self._modules(self._request.modules)
         if self.found.faults:
-            raise IncompleteError(tuple(dict.fromkeys(self.found.faults)))
+            incomplete = IncompleteError(tuple(dict.fromkeys(self.found.faults)))
+            incomplete.closures = tuple(member.closure for member in self.found.members)
+            errors.append(incomplete)
+        if len(errors) > 1:
+            raise SeveralErrors(tuple(errors))
+        if errors:
+            raise errors[0]
         return self.found
 
     # Programs
@@ -132,7 +145,8 @@ class Collector:
                     "missing-interpreter",
                     closure.name,
                     f"its interpreter {closure.missing_interpreter} is missing",
-                    "install the C library that it was built for, or name its root with --root",
+                    "install what has that name, or look inside a tree that has it: "
+                    "--root DIR, and PROGRAM is a path in DIR then",
                 )
             )
         if closure.refusal is not None:

@@ -22,7 +22,7 @@ class Reason(NamedTuple):
     """A needed name, a symbol, a database: what was seen."""
     because_of: str = ""
     """The path of the object or entry where it was seen."""
-    how: str = "imported by"
+    how: str = ""
     """How that object has the symbol, for the reason of a runtime module."""
 
 

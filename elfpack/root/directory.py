@@ -109,6 +109,18 @@ class DirectoryRoot:
         finally:
             os.close(listing)
 
+    def capabilities(self, directory: str, name: str, node: Node) -> bool:
+        try:
+            source = self.open(directory, name, node)
+        except (OSError, InputError):
+            return False  # it is told when the content is read
+        try:
+            return bool(os.getxattr(source.fileno(), "security.capability"))
+        except OSError:
+            return False  # it has none, or the file system knows none
+        finally:
+            source.close()
+
     def open(self, directory: str, name: str, node: Node) -> FileSource:
         if not node.is_regular:
             raise OSError(errno.EINVAL, "not a regular file")

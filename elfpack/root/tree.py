@@ -57,6 +57,9 @@ class TreeRoot:
             return errno.ENOENT
         return tuple(sorted(children, key=encode))
 
+    def capabilities(self, directory: str, name: str, node: Node) -> bool:
+        return False
+
     def open(self, directory: str, name: str, node: Node) -> Source:
         blob = self._blobs.get((directory, name))
         if blob is None:

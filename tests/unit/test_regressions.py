@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -145,3 +146,29 @@ def test_command_of_env_that_is_missing_is_missing(tmp_path: Path) -> None:
     closure = elfpack.resolve(tmp_path / "s")
     assert closure.missing_command == "no-such-command"
     assert list(ldd.lines(closure)) == ["\tno-such-command => not found"]
+
+
+def test_all_that_is_wrong_is_told(tmp_path: Path) -> None:
+    """One program that cannot be read does not hide what another lacks."""
+    code = (
+        "import sys\nfrom elfpack.cli import main\n"
+        "sys.exit(main(['layer', '-v', 'nope', '/bin/sh', 'nope2', '-o', 'o.tar']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert [line.split(": ")[2] for line in done.stderr.splitlines()] == ["nope", "nope2"]
+    assert not (tmp_path / "o.tar").exists()
+
+
+def test_file_capabilities_are_dropped_with_a_warning(tmp_path: Path) -> None:
+    program = tmp_path / "true"
+    shutil.copy("/bin/true", program)
+    cap_net_raw = bytes.fromhex("0100000200200000000000000000000000000000")
+    try:
+        os.setxattr(program, "security.capability", cap_net_raw)
+    except OSError as e:
+        pytest.skip(f"file capabilities cannot be set here: {e}")
+    findings = elfpack.plan([f"{program}:/true"]).findings
+    assert [f.message for f in findings] == ["its file capabilities are dropped"]
