@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 
@@ -28,6 +29,15 @@ class ElfpackError(Exception):
 
 class InputError(ElfpackError):
     """A file that was named cannot be read, or is not what it has to be."""
+
+
+def unreadable(path: str, number: int) -> InputError:
+    """The error for a file that the user may not, or the system cannot, read."""
+    return InputError(
+        f"cannot be read: {os.strerror(number).lower()}",
+        path=path,
+        hint="run as a user who may read it",
+    )
 
 
 class RequestError(ElfpackError):

@@ -7,7 +7,8 @@ sort keys are bytes. Nothing here touches a file; only ``root/`` turns a guest p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 
 
 def decode(raw: bytes) -> str:
@@ -72,6 +73,11 @@ def ancestors(path: str) -> Iterator[str]:
     while (slash := path.find("/", start)) > 0:
         yield path[:slash]
         start = slash + 1
+
+
+def matches(name: str, globs: Iterable[str]) -> bool:
+    """Whether a name matches one of these patterns, ``*`` standing for slashes too."""
+    return any(fnmatchcase(name, glob) for glob in globs)
 
 
 def sort_key(path: str) -> tuple[bytes, ...]:

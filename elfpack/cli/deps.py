@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import click
@@ -14,7 +14,7 @@ from elfpack.cli import options
 from elfpack.cli.ui import Results, Talk
 from elfpack.errors import ElfpackError, InputError
 from elfpack.loader.closure import Closure
-from elfpack.loader.records import Kind
+from elfpack.paths import matches
 from elfpack.report import ldd, pathlist, tree
 
 
@@ -82,8 +82,7 @@ class _Check(NamedTuple):
         if self.talk.verbose:
             for line in searches(self.session, closure):
                 self.talk.explain(line)
-        if self.where.from_environment:
-            self._note_environment(closure)
+        options.note_environment(self.talk, closure, self.where)
         _note_script(self.talk, closure)
         if closure.refusal is not None:
             self.talk.error(
@@ -91,18 +90,9 @@ class _Check(NamedTuple):
                 f"{closure.refusal.reason} (repair or remove that file)"
             )
             return 1
-        missing = [
-            m
-            for m in closure.missing
-            if not any(fnmatchcase(m.name, g) for g in self.allow_missing)
-        ]
+        missing = [m for m in closure.missing if not matches(m.name, self.allow_missing)]
         absent = (closure.missing_interpreter, closure.missing_command)
         return 1 if missing or any(name is not None for name in absent) else 0
-
-    def _note_environment(self, closure: Closure) -> None:
-        found = [hit.path for hit in closure.hits if hit.via.kind is Kind.ENVIRONMENT]
-        if found:
-            self.talk.note(f"{closure.name}: found through LD_LIBRARY_PATH: {', '.join(found)}")
 
     def error(self, name: str, error: ElfpackError) -> int:
         found = None if self.where.inside or "/" in name else _on_path(name)
@@ -128,8 +118,6 @@ def _note_script(talk: Talk, closure: Closure) -> None:
 
 
 def _on_path(name: str) -> str | None:
-    import os
-
     for directory in (options.environment("PATH") or "").split(":"):
         path = f"{directory}/{name}"
         if directory and os.path.isfile(os.fsencode(path)):

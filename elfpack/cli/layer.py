@@ -19,7 +19,6 @@ from elfpack.cli import options
 from elfpack.cli.ui import Results, Talk
 from elfpack.errors import ElfpackError, IncompleteError, RequestError, SeveralErrors
 from elfpack.loader.closure import Closure
-from elfpack.loader.records import Kind
 from elfpack.pack.output import Written, check_output, write
 from elfpack.paths import basename, is_utf8
 from elfpack.planning.entry import Directory, Reason
@@ -198,9 +197,7 @@ def _tell_owners(talk: Talk, plan: Record, output: str | None) -> None:
 def _tell(talk: Talk, plan: Record, where: options.Where) -> None:
     """What runtime modules added and why, what was found through LD_LIBRARY_PATH, findings."""
     for placed in plan.programs:
-        found = [h.path for h in placed.closure.hits if h.via.kind is Kind.ENVIRONMENT]
-        if found and where.from_environment:
-            talk.note(f"{placed.closure.name}: found through LD_LIBRARY_PATH: {', '.join(found)}")
+        options.note_environment(talk, placed.closure, where)
     for module in MODULES:
         entries = [e for e in plan.entries if e.reason.source == module.name]
         if entries:
@@ -209,8 +206,8 @@ def _tell(talk: Talk, plan: Record, where: options.Where) -> None:
             talk.note(
                 f"{module.name}: added {names} for {because} (--without {module.name} drops it)"
             )
-    if any(e.reason.source == "ld.so.cache" for e in plan.entries):
-        path = next(e.path for e in plan.entries if e.reason.source == "ld.so.cache")
+    path = next((e.path for e in plan.entries if e.reason.source == "ld.so.cache"), None)
+    if path is not None:
         talk.note(f"{path}: made, because a library is outside the loader's own directories")
     for finding in plan.findings:
         (talk.note if finding.note else talk.warning)(str(finding))

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from elfpack.cli.ui import Talk
+from elfpack.loader.closure import Closure
+from elfpack.loader.records import Kind
 from elfpack.paths import decode, encode
 from elfpack.root.directory import is_top
 
@@ -108,6 +110,13 @@ def where(root: str | None, library_path: str | None) -> Where:
     if library_path is None and not inside:
         library_path = given = environment("LD_LIBRARY_PATH")
     return Where(root or "/", inside, library_path or "", bool(given))
+
+
+def note_environment(talk: Talk, closure: Closure, where: Where) -> None:
+    """Say what was found through LD_LIBRARY_PATH of the environment: nobody asked for it here."""
+    found = [hit.path for hit in closure.hits if hit.via.kind is Kind.ENVIRONMENT]
+    if found and where.from_environment:
+        talk.note(f"{closure.name}: found through LD_LIBRARY_PATH: {', '.join(found)}")
 
 
 def environment(name: str) -> str | None:

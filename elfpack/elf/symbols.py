@@ -16,7 +16,6 @@ from elfpack.elf.strings import Strings
 from elfpack.elf.versions import versions_of
 from elfpack.paths import decode
 
-_HIDDEN = 0x8000
 _WORDS_64 = (c.EM_ALPHA, c.EM_S390)
 """Machines whose 64-bit files have a DT_HASH of 64-bit words."""
 
@@ -81,8 +80,8 @@ class _Names(NamedTuple):
         if end < 0 or name >= len(self.strings):
             raise ElfFault("ELF file with a symbol name outside its string table")
         number = self.versym[index] if index < len(self.versym) else 0
-        version = self.versions.get(number & ~_HIDDEN)
-        return Symbol(decode(self.strings[name:end]), version, weak, bool(number & _HIDDEN))
+        version = self.versions.get(number & ~c.VERSYM_HIDDEN)
+        return Symbol(decode(self.strings[name:end]), version, weak, bool(number & c.VERSYM_HIDDEN))
 
 
 def _split(raw: bytes, layout: Layout, names: _Names, *, exports: bool) -> Symbols:

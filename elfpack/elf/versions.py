@@ -13,7 +13,6 @@ from elfpack.elf import constants as c
 from elfpack.elf.layout import ElfFault, Layout, read_layout
 from elfpack.elf.strings import Strings
 
-_HIDDEN = 0x8000
 _WEAK = 0x2
 _BASE = 0x1
 _STEP = 4096
@@ -120,7 +119,7 @@ def _needs(source: Source, layout: Layout, strings: Strings) -> tuple[Need, ...]
                 raise ElfFault("ELF file with a version table that repeats itself")
             _, flags, other, version, step = table.unpack(inner, inside)
             weak = bool(flags & _WEAK)
-            found.append(Need(name, strings.at(version), other & ~_HIDDEN, weak))
+            found.append(Need(name, strings.at(version), other & ~c.VERSYM_HIDDEN, weak))
             if step == 0:
                 break
             inside += step
@@ -142,7 +141,9 @@ def _definitions(source: Source, layout: Layout, strings: Strings) -> tuple[Defi
         _, flags, index, count, _, aux, following = table.unpack(outer, at)
         if count:
             name, _ = table.unpack(inner, at + aux)
-            found.append(Definition(strings.at(name), index & ~_HIDDEN, bool(flags & _BASE)))
+            found.append(
+                Definition(strings.at(name), index & ~c.VERSYM_HIDDEN, bool(flags & _BASE))
+            )
         if following == 0:
             break
         at += following

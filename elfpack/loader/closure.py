@@ -6,7 +6,6 @@ Source: glibc elf/dl-deps.c, _dl_map_object_deps(); musl ldso/dynlink.c, load_de
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from elfpack.elf.file import Filter
@@ -14,7 +13,7 @@ from elfpack.loader.identify import Loader
 from elfpack.loader.program import Program, Script
 from elfpack.loader.records import EMPTY_SCOPE, Hit, Kind, Refusal, Scope, SearchList
 from elfpack.loader.search import Search
-from elfpack.paths import basename
+from elfpack.paths import basename, matches
 
 MISSING = -2
 EXCLUDED = -3
@@ -180,7 +179,7 @@ class Walk:
         position = 0
         while position < len(self.order) and self.refusal is None:
             number = self.order[position]
-            if number < len(self.targets) and self.targets[number] is not None:
+            if self.targets[number] is not None:
                 position += 1
                 continue
             self._visit(number)
@@ -244,7 +243,7 @@ class Walk:
         name = self.search.rules.expand(written, hit) if "$" in written else written
         if name is None:
             name = written
-        if self._exclude and any(fnmatchcase(name, glob) for glob in self._exclude):
+        if self._exclude and matches(name, self._exclude):
             self.excluded[name] = None
             return EXCLUDED
         target = self._loaded.by_name(name)

@@ -18,7 +18,6 @@ from elfpack.loader.machine import same_machine
 from elfpack.loader.records import Element, Hit, Kind, Outcome, Scope, SearchList
 from elfpack.loader.system import System
 from elfpack.loader.tokens import Tokens, expand, split_path
-from elfpack.paths import parent
 
 Verdict = tuple[Outcome, str]
 
@@ -54,7 +53,7 @@ class Glibc:
         elf = hit.elf
         if elf.rpath is None or elf.runpath is not None:
             return above
-        elements = split_path(elf.rpath, ":", self._tokens(self._origin(hit)))
+        elements = split_path(elf.rpath, ":", self._tokens(self._system.origin_of(hit)))
         return (SearchList(Kind.RPATH, elements, hit.path), *above) if elements else above
 
     def scope(self, hit: Hit, chain: tuple[SearchList, ...]) -> Scope:
@@ -63,15 +62,12 @@ class Glibc:
         no_default = bool(elf.flags_1 & c.DF_1_NODEFLIB)
         if elf.runpath is None:
             return Scope(chain, None, no_default)
-        elements = split_path(elf.runpath, ":", self._tokens(self._origin(hit)))
+        elements = split_path(elf.runpath, ":", self._tokens(self._system.origin_of(hit)))
         return Scope((), SearchList(Kind.RUNPATH, elements, hit.path), no_default)
 
     def expand(self, name: str, hit: Hit) -> str | None:
         """A needed name with its tokens replaced. Source: elf/dl-deps.c, expand_dst."""
-        return expand(name, self._tokens(self._origin(hit)))
-
-    def _origin(self, hit: Hit) -> str:
-        return parent(self._system.absolute(hit.opened_as))
+        return expand(name, self._tokens(self._system.origin_of(hit)))
 
     def _tokens(self, origin: str) -> Tokens:
         return Tokens(origin, self._system.loader.lib, platform(self._system.abi))
@@ -159,13 +155,11 @@ class Glibc:
             return Outcome.FATAL, "ELF file's phentsize not the expected size"
         return Outcome.FOUND, ""
 
-    def refuse(self, elf: ElfFile | Malformed) -> str | None:
+    def refuse(self, elf: ElfFile) -> str | None:
         """Why an object that is not loaded yet cannot be mapped; None if it can.
 
         Source: _dl_map_object_from_fd(), after its look for the same file.
         """
-        if isinstance(elf, Malformed):
-            return elf.message
         if not elf.loadable:
             return "object file has no loadable segments"
         if elf.header.type == c.ET_EXEC:

@@ -14,7 +14,7 @@ from elfpack.elf import constants as c
 from elfpack.elf.file import ElfFile, Malformed
 from elfpack.loader.records import Element, Hit, Kind, Outcome, Scope, SearchList
 from elfpack.loader.system import System
-from elfpack.paths import basename, decode, parent
+from elfpack.paths import basename, decode
 
 Verdict = tuple[Outcome, str]
 
@@ -41,7 +41,7 @@ class Musl:
         if text is None:
             return above
         if "$" in text:
-            text = _with_origin(text, self._origin(hit))
+            text = _with_origin(text, self._system.origin_of(hit))
         elements = _split(text)
         kind = Kind.RUNPATH if elf.runpath is not None else Kind.RPATH
         return (SearchList(kind, elements, hit.path), *above) if elements else above
@@ -53,9 +53,6 @@ class Musl:
     def expand(self, name: str, hit: Hit) -> str | None:
         """Tokens in needed names are not expanded."""
         return name
-
-    def _origin(self, hit: Hit) -> str:
-        return parent(self._system.absolute(hit.opened_as))
 
     def steps(self, name: str, scope: Scope) -> Iterator[SearchList]:
         """The lists of places, in order. Source: load_library()."""
@@ -101,10 +98,8 @@ class Musl:
             return Outcome.FATAL, f"wrong machine: {header.machine_name}"
         return Outcome.FOUND, ""
 
-    def refuse(self, elf: ElfFile | Malformed) -> str | None:
+    def refuse(self, elf: ElfFile) -> str | None:
         """Why an object cannot be mapped. Source: map_library()."""
-        if isinstance(elf, Malformed):
-            return elf.message
         if elf.header.type not in (c.ET_DYN, c.ET_EXEC) or not elf.dynamic or not elf.loadable:
             return "Exec format error"
         return None

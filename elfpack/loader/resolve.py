@@ -9,7 +9,6 @@ from elfpack.elf.file import Abi, ElfFile
 from elfpack.loader.closure import Closure, walk
 from elfpack.loader.files import Files
 from elfpack.loader.identify import (
-    MUSL,
     Loader,
     assumed,
     identify,
@@ -190,6 +189,3 @@ def _without_unneeded(closure: Closure) -> Closure:
     from dataclasses import replace
 
     return replace(closure, interpreter=None)
-
-
-__all__ = ["MUSL", "Options", "Resolver", "wants_musl"]

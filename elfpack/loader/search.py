@@ -6,13 +6,12 @@ import errno
 from collections.abc import Iterator
 from typing import Protocol
 
-from elfpack.elf.file import ElfFile, Malformed
+from elfpack.elf.file import Malformed
 from elfpack.loader.glibc import Glibc
 from elfpack.loader.identify import MUSL
 from elfpack.loader.musl import Musl
 from elfpack.loader.records import Hit, Kind, Outcome, Probe, Refusal, Scope, SearchList, Via
 from elfpack.loader.system import System
-from elfpack.root.walk import Place
 
 Answer = Hit | Refusal | None
 """What a search ends with; None: not found."""
@@ -87,13 +86,10 @@ class Search:
         outcome, detail = self.rules.judge(content, place.node.size)
         if outcome is not Outcome.FOUND:
             return self._probe(path, via, outcome, detail)
-        return Probe(path, via, outcome), self._hit(path, place, content, via)
-
-    def _hit(self, path: str, place: Place, content: ElfFile | Malformed, via: Via) -> Answer:
-        reason = self.rules.refuse(content)
+        probe = Probe(path, via, outcome)
         if isinstance(content, Malformed):
-            return Refusal(path, reason or content.message)
-        return Hit(path, place.path, content, place.node.identity, via)
+            return probe, Refusal(path, content.message)
+        return probe, Hit(path, place.path, content, place.node.identity, via)
 
     def _probe(self, path: str, via: Via, outcome: Outcome, detail: str) -> tuple[Probe, Answer]:
         probe = Probe(path, via, outcome, detail)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from elfpack.elf.file import Abi
 from elfpack.loader.files import Files
 from elfpack.loader.identify import Loader
-from elfpack.paths import join
+from elfpack.loader.records import Hit
+from elfpack.paths import join, parent
 
 
 class System(NamedTuple):
@@ -25,3 +26,7 @@ class System(NamedTuple):
     def absolute(self, path: str) -> str:
         """A path as the loader opens it, made absolute by the working directory."""
         return path if path.startswith("/") else join(self.cwd, path)
+
+    def origin_of(self, hit: Hit) -> str:
+        """What $ORIGIN stands for in an object's tags."""
+        return parent(self.absolute(hit.opened_as))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from elfpack.errors import Finding, InputError
 from elfpack.loader.files import Files
-from elfpack.paths import normal
+from elfpack.paths import matches, normal
 from elfpack.planning.request import Wanted
 from elfpack.root.node import Node
 from elfpack.root.walk import Place
@@ -68,7 +67,7 @@ def _tree(
             raise InputError(os.strerror(names).lower(), path=directory or "/")
         for name in names:
             source, path = f"{directory}/{name}", f"{target}/{name}"
-            if any(fnmatchcase(source, glob) for glob in drop):
+            if matches(source, drop):
                 continue
             node = files.root.node(directory, name)
             if isinstance(node, int):

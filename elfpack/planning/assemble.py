@@ -5,12 +5,11 @@ The only maker of a :class:`Plan`.
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Callable, Iterable
 
 from elfpack.blob import Blob, Source, from_bytes
-from elfpack.errors import Finding, InputError, RequestError
+from elfpack.errors import Finding, RequestError, unreadable
 from elfpack.loader.files import Files
 from elfpack.paths import ancestors, components, sort_key
 from elfpack.planning.entry import (
@@ -190,11 +189,7 @@ def _opener(files: Files, place: Place) -> Callable[[], Source]:
         try:
             return files.open(place)
         except OSError as e:
-            raise InputError(
-                f"cannot be read: {os.strerror(e.errno or 0).lower()}",
-                path=place.path,
-                hint="run as a user who may read it",
-            ) from e
+            raise unreadable(place.path, e.errno or 0) from e
 
     return opened
 

@@ -5,19 +5,18 @@ One loop, which only grows a set and so ends: what was added may wake a module.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from elfpack.elf.file import Abi, ElfFile
-from elfpack.errors import ElfpackError, Finding, IncompleteError, InputError, SeveralErrors
+from elfpack.errors import ElfpackError, Finding, IncompleteError, SeveralErrors, unreadable
 from elfpack.loader.closure import Closure
 from elfpack.loader.identify import GLIBC
 from elfpack.loader.program import Program, Script
 from elfpack.loader.records import Hit
 from elfpack.loader.resolve import Options, Resolver
+from elfpack.paths import matches
 from elfpack.planning.added import AddedFile, added_files
 from elfpack.planning.entry import Reason
 from elfpack.planning.request import Request, Wanted, wanted
@@ -65,9 +64,7 @@ class Collector:
 
     def __init__(self, resolver: Resolver, options: Options, request: Request) -> None:
         self._resolver = resolver
-        self._options = options._replace(
-            exclude=tuple(glob for glob in request.exclude if "/" not in glob)
-        )
+        self._options = options._replace(exclude=request.excluded_names)
         self._request = request
         self._imports = Imports(resolver.files)
         self._known: set[tuple[int, int]] = set()
@@ -159,7 +156,7 @@ class Collector:
                 )
             )
         for missing in closure.missing:
-            if any(fnmatchcase(missing.name, glob) for glob in self._request.allow_missing):
+            if matches(missing.name, self._request.allow_missing):
                 self.found.missing.append(missing.name)
                 continue
             by = ", ".join(missing.needed_by)
@@ -177,9 +174,9 @@ class Collector:
     # Added files
 
     def _added(self, want: Wanted) -> None:
-        drop = tuple(glob for glob in self._request.exclude if "/" in glob)
         abi = self._abi()
-        for item in added_files(self._resolver.files, want, drop, self.found.findings):
+        dropped = self._request.dropped_paths
+        for item in added_files(self._resolver.files, want, dropped, self.found.findings):
             if item.node.identity == self._request.output:
                 message = "the output itself: left out"
                 self.found.findings.append(Finding("left-out", item.source, message, note=True))
@@ -192,11 +189,7 @@ class Collector:
         """An ELF file among them gets its dependencies, if a loader would load it."""
         elf = self._resolver.files.content(place)
         if isinstance(elf, int):
-            raise InputError(
-                f"cannot be read: {os.strerror(elf).lower()}",
-                path=item.source,
-                hint="run as a user who may read it",
-            )
+            raise unreadable(item.source, elf)
         if not isinstance(elf, ElfFile) or elf.kind == "object" or not elf.dynamic:
             return
         if abi is not None and elf.abi[:3] != abi[:3]:
@@ -298,8 +291,8 @@ def reasons(found: Collection) -> Iterator[tuple[AddFile | AddText | AddDirector
             yield addition, _reason(module, addition.evidence)
 
 
-def module_objects(found: Collection) -> Iterator[tuple[Hit, RuntimeModule, Evidence | None]]:
-    """The objects that modules added."""
+def module_objects(found: Collection) -> Iterator[tuple[Hit, Reason]]:
+    """The objects that modules added, with the reason for each."""
     for addition, module in found.additions.items():
         if isinstance(addition, AddObject):
-            yield addition.hit, module, addition.evidence
+            yield addition.hit, _reason(module, addition.evidence)

@@ -11,7 +11,7 @@ from elfpack.planning.collect import Collection, Collector
 from elfpack.planning.entry import Plan
 from elfpack.planning.place import Placer
 from elfpack.planning.request import Request, made_directory
-from elfpack.planning.settle import dangling, differences, finding, search_path
+from elfpack.planning.settle import as_root, dangling, differences, finding, search_path
 
 
 def make(resolver: Resolver, options: Options, request: Request) -> Plan:
@@ -28,15 +28,16 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
     assembly = Assembly(resolver.files)
     assembly.add_all(placer.run(found, directories))
     plan = _assemble(assembly, placer, found, request)
-    exclude = tuple(glob for glob in request.exclude if "/" not in glob)
-    lost = differences(plan, exclude)
+    image = as_root(plan)
+    lost = differences(plan, image, request.excluded_names)
     if lost:
         assembly.add_all(search_path(plan, lost))
         plan = _assemble(assembly, placer, found, request)
-        lost = differences(plan, exclude)
+        image = as_root(plan)
+        lost = differences(plan, image, request.excluded_names)
     if lost:
         raise IncompleteError(tuple(finding(difference) for difference in lost))
-    return replace(plan, findings=(*plan.findings, *dangling(plan)))
+    return replace(plan, findings=(*plan.findings, *dangling(plan, image)))
 
 
 def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Request) -> Plan:

@@ -40,8 +40,7 @@ class Placer:
             yield from self._member(member)
         for item in found.files:
             yield from self._added(item, found.findings)
-        for hit, module, evidence in module_objects(found):
-            reason = Reason(module.name, *evidence) if evidence else Reason(module.name)
+        for hit, reason in module_objects(found):
             yield from self._natural(hit.path, reason)
         for addition, reason in reasons(found):
             yield from self._addition(addition, reason)
@@ -73,9 +72,13 @@ class Placer:
         place = self._files.walker.trace(path)
         if isinstance(place, int):
             return
+        yield from self._way(place, path)
+        yield Put(place.path, PutFile(place), reason, named)
+
+    def _way(self, place: Place, path: str) -> Iterator[Put]:
+        """The links that were followed from ``path`` to a place."""
         for hop in place.hops:
             yield Put(hop.path, PutLink(hop.target), Reason("link", because_of=path))
-        yield Put(place.path, PutFile(place), reason, named)
 
     def _moved(
         self, source: str, target: str, reason: Reason, named: str | None = None
@@ -180,8 +183,8 @@ class Placer:
             yield Put(item.destination, what, reason, item.source)
             return
         traced = self._files.walker.trace(item.source)
-        for hop in () if isinstance(traced, int) else traced.hops:
-            yield Put(hop.path, PutLink(hop.target), Reason("link", because_of=item.source))
+        if not isinstance(traced, int):
+            yield from self._way(traced, item.source)
         yield Put(place.path, what, reason, item.source)
 
     def _addition(

@@ -50,6 +50,16 @@ class Request:
     output: tuple[int, int] | None = None
     """Device and inode of an earlier output that is to be replaced: it is not packed itself."""
 
+    @property
+    def excluded_names(self) -> tuple[str, ...]:
+        """The patterns of :attr:`exclude` that speak of needed names."""
+        return tuple(glob for glob in self.exclude if "/" not in glob)
+
+    @property
+    def dropped_paths(self) -> tuple[str, ...]:
+        """The patterns of :attr:`exclude` that speak of added paths."""
+        return tuple(glob for glob in self.exclude if "/" in glob)
+
 
 def wanted(text: str, files: Files, cwd: str) -> Wanted:
     """``NAME[:DEST]`` taken apart. A name that exists with its colon is taken as it is.

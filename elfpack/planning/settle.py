@@ -51,9 +51,12 @@ def as_root(plan: Plan) -> TreeRoot:
     return tree
 
 
-def differences(plan: Plan, exclude: tuple[str, ...]) -> tuple[Difference, ...]:
-    """What would be loaded differently in the image, with the environment it will have."""
-    resolver = Resolver(as_root(plan))
+def differences(plan: Plan, image: TreeRoot, exclude: tuple[str, ...]) -> tuple[Difference, ...]:
+    """What would be loaded differently in the image, with the environment it will have.
+
+    ``image`` is the plan :func:`as_root`.
+    """
+    resolver = Resolver(image)
     options = Options(cwd="/", exclude=exclude)
     return tuple(
         difference
@@ -114,9 +117,9 @@ def finding(difference: Difference) -> Finding:
     )
 
 
-def dangling(plan: Plan) -> Iterator[Finding]:
+def dangling(plan: Plan, image: TreeRoot) -> Iterator[Finding]:
     """Added links that lead nowhere in the image: said, for they may be meant so."""
-    walker = Walker(as_root(plan))
+    walker = Walker(image)
     for entry in plan.entries:
         added = isinstance(entry, Symlink) and entry.reason.source == "added"
         if added and isinstance(walker.find(entry.path), int):
