@@ -14,6 +14,11 @@ from elfpack.elf import constants as c
 from elfpack.elf.layout import read_layout, segments_of
 from elfpack.paths import decode
 
+_PROPERTIES = 5
+"""NT_GNU_PROPERTY_TYPE_0."""
+_ISA_NEEDED = 0xC0008002
+"""GNU_PROPERTY_X86_ISA_1_NEEDED."""
+
 
 class Note(NamedTuple):
     owner: str
@@ -33,6 +38,26 @@ def read_notes(source: Source) -> tuple[Note, ...]:
         align = 8 if segment.align == 8 else 4
         found.extend(_notes(raw, layout.encoding.order, align))
     return tuple(found)
+
+
+def isa_needed(raw: bytes, order: str, align: int) -> int:
+    """The x86 ISA levels that an object needs, as bits, from a segment of notes.
+
+    Source: x86-64 psABI, "Program Property"; glibc sysdeps/generic/dl-prop.h.
+    """
+    found = 0
+    head = struct.Struct(order + "II")
+    for note in _notes(raw, order, align):
+        if note.owner != "GNU" or note.type != _PROPERTIES:
+            continue
+        at = 0
+        while at + head.size <= len(note.description):
+            kind, size = head.unpack_from(note.description, at)
+            start = at + head.size
+            if kind == _ISA_NEEDED and size == 4 and start + 4 <= len(note.description):
+                found |= int(struct.unpack_from(order + "I", note.description, start)[0])
+            at = _up(start + size, align)
+    return found
 
 
 def _notes(raw: bytes, order: str, align: int) -> Iterator[Note]:

@@ -18,7 +18,7 @@ class Row:
     world: Mapping[str, str]
     """Below ``/w``, in the words of ``tests/worlds.py``."""
     lines: tuple[str, ...] = ()
-    """What ldd prints, without the tab."""
+    """What ldd prints, without the tab; of musl's without the lines that name its loader."""
     refusal: str = ""
     """Where the loader stops: its reason."""
     program: str = "/w/bin/exe"
@@ -826,7 +826,7 @@ MUSL_ROWS = [
             "/w/bin/exe": "exe needs=/w/lib/libxa.so,libxa.so",
             "/w/lib/libxa.so": "lib",
         },
-        lines=("/w/lib/libxa.so", *missing("libxa.so")),
+        lines=("/w/lib/libxa.so => /w/lib/libxa.so", *missing("libxa.so")),
     ),
     Row(
         name="tokens in a needed name stay",
