@@ -236,7 +236,9 @@ class Walk:
         self._above_preloads = scope.rpath_chain
         table = self.search.table(scope)
         for name, source in wanted:
-            target = self._needed(_Asked(name, 0, scope, table, Role.PRELOAD))
+            # Only what is opened has its tokens replaced; the object keeps the name as it is written.
+            opened = rules.expand(name, hit) if "$" in name and "/" in name else None
+            target = self._named(_Asked(name, 0, scope, table, Role.PRELOAD, opened=opened))
             reason = ""
             if self.refusal is not None:
                 reason = f"{self.refusal.path}: {self.refusal.reason}"
@@ -346,10 +348,10 @@ class Walk:
             self.steps.append(Step(asked.name, asked.requester, None, target))
 
     def _search(self, asked: _Asked) -> int:
-        name, requester, scope, table, _, filtered = asked
+        name, requester, scope, table, _, filtered, opened = asked
         if self.steps is not None:
-            self.steps.append(Step(name, requester, scope, MISSING))
-        answer = self.search.find(name, scope, table)
+            self.steps.append(Step(opened or name, requester, scope, MISSING))
+        answer = self.search.find(opened or name, scope, table)
         if answer is None:
             self.misses.append(Miss(name, requester, len(self.hits), filtered))
             return MISSING
@@ -410,6 +412,8 @@ class _Asked(NamedTuple):
     table: dict[str, Hit | Refusal | None]
     role: Role = Role.NEEDED
     filtered: Filter | None = None
+    opened: str | None = None
+    """What is looked for in place of the name."""
 
 
 def walk(

@@ -7,6 +7,10 @@ import re
 import subprocess
 from pathlib import Path
 
+from elfpack.api.session import Session
+from elfpack.loader.closure import Closure
+from elfpack.loader.search import Dead
+
 _ADDRESS = re.compile(rb" \(0x[0-9a-f]+\)$")
 _VDSO = re.compile(rb"\tlinux-(vdso|gate)")
 
@@ -49,3 +53,16 @@ def candidates(loader: str, program: str, *, cwd: Path | None = None, **env: str
     """The paths of ``trying file=`` in ``LD_DEBUG=libs``, in order."""
     text = message(loader, program, cwd=cwd, LD_DEBUG="libs", **env)
     return re.findall(r"trying file=(.*)", text)
+
+
+def traced(session: Session, closure: Closure) -> list[str]:
+    """The candidates that elfpack's own trace has, in order, as ``LD_DEBUG=libs`` tells them: a
+    name with a slash is opened without a word."""
+    state, search = session.resolver.steps(closure, session.again(closure))
+    dead: Dead = set()
+    return [
+        probe.path
+        for step in state.steps or ()
+        if step.scope is not None and "/" not in step.name
+        for probe in search.trail(step.name, step.scope, dead)
+    ]
