@@ -16,6 +16,7 @@ from elfpack.paths import encode
 _HIDDEN = 0x8000
 _TEXT_INDEX = 1
 """A section number that is not SHN_UNDEF: the symbol is defined."""
+_PT_PHDR = 6
 _WIDE_HASH = (c.EM_ALPHA, c.EM_S390)
 
 
@@ -140,7 +141,8 @@ class _Builder:
     def _segment_names(self) -> list[str]:
         if self.spec.type == c.ET_REL:
             return []
-        names = ["interp"] if self.spec.interpreter is not None else []
+        # A kernel-started PIE learns by PT_PHDR where it lies; it goes before any PT_LOAD.
+        names = ["headers", "interp"] if self.spec.interpreter is not None else []
         names.append("load")
         names += ["dynamic"] if self.spec.is_dynamic else []
         return names + (["notes"] if self.spec.notes else [])
@@ -164,6 +166,9 @@ class _Builder:
         for name in self._segment_names():
             if name == "load":
                 yield self._segment(c.PT_LOAD, 0, end, 0x1000)
+            elif name == "headers":
+                start = 64 if self.wide else 52
+                yield self._segment(_PT_PHDR, start, self._header_size() - start, 8)
             else:
                 align = 4 if name == "notes" else 8
                 yield self._segment(kinds[name], at[name], len(self.blobs[name]), align)

@@ -27,12 +27,16 @@ def ask(loader: str, program: str, *, cwd: Path | None = None, **env: str) -> tu
         stdin=subprocess.DEVNULL,
         timeout=60,
     )
-    lines = [
+    return done.returncode, listed(done.stdout)
+
+
+def listed(output: bytes) -> list[str]:
+    """The lines of a loader's list without addresses and the vDSO."""
+    return [
         os.fsdecode(_ADDRESS.sub(b"", line))
-        for line in done.stdout.split(b"\n")
+        for line in output.split(b"\n")
         if line and not _VDSO.match(line)
     ]
-    return done.returncode, lines
 
 
 def message(loader: str, program: str, *, cwd: Path | None = None, **env: str) -> str:

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
 from elfpack.api.session import Session
 from elfpack.errors import ElfpackError
 from elfpack.loader.closure import Closure
 from elfpack.report import ldd
+from tests.oracle.figures import record
 from tests.oracle.realloader import ask
 
 PLACES = ("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/libexec", "/usr/local/bin")
@@ -46,7 +45,7 @@ def _dynamic(session: Session) -> tuple[dict[str, Closure], dict[str, str]]:
     return closures, refused
 
 
-def test_every_elf_file(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_elf_file() -> None:
     with Session("/") as session:
         closures, refused = _dynamic(session)
         loaders = native(closures)
@@ -62,12 +61,13 @@ def test_every_elf_file(capsys: pytest.CaptureFixture[str]) -> None:
             differing.append(path)
         if status != 0 and closures[path].refusal is None:
             differing.append(path)
-    with capsys.disabled():
-        print(
-            f"\noracle: {len(answers) - len(differing)}/{len(answers)} ELF files equal to the real "
-            f"loader; {len(refused)} that no loader loads, "
-            f"{len(closures) - len(answers)} for other loaders"
-        )
+    record(
+        "every ELF file of this machine",
+        len(answers) + len(refused) - len(differing),
+        len(answers) + len(refused),
+        f"{len(refused)} of them refused by both, {len(closures) - len(answers)} more for other "
+        "loaders",
+    )
     assert answers
     assert set(differing) == DIFFERING
 
