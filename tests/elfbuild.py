@@ -61,6 +61,8 @@ class Spec:
     hash: str = "gnu"
     """``gnu``, ``sysv`` or ``none``: which table tells how many symbols there are."""
     notes: Sequence[tuple[str, int, bytes]] = ()  # owner, type, description
+    isa: int = 0
+    """Bits of GNU_PROPERTY_X86_ISA_1_NEEDED."""
     content: bytes = b""
     """More bytes in the loaded segment, for what recognises a file by its strings."""
     functions: Sequence[str] = ()
@@ -108,6 +110,8 @@ class _Builder:
             self.blobs["interp"] = encode(spec.interpreter) + b"\0"
         if spec.notes:
             self.blobs["notes"] = b"".join(self._note(*note) for note in spec.notes)
+        if spec.isa:
+            self.blobs["property"] = self._property(spec.isa)
         tags = self._tags() if spec.is_dynamic else []
         at = self._place()
         if spec.is_dynamic:
@@ -145,7 +149,8 @@ class _Builder:
         names = ["headers", "interp"] if self.spec.interpreter is not None else []
         names.append("load")
         names += ["dynamic"] if self.spec.is_dynamic else []
-        return names + (["notes"] if self.spec.notes else [])
+        names += ["notes"] if self.spec.notes else []
+        return names + (["property"] if self.spec.isa else [])
 
     def _header_size(self) -> int:
         count = len(self._segment_names())
@@ -163,6 +168,7 @@ class _Builder:
 
     def _segments(self, at: Mapping[str, int], end: int) -> Iterator[bytes]:
         kinds = {"interp": c.PT_INTERP, "dynamic": c.PT_DYNAMIC, "notes": c.PT_NOTE}
+        kinds["property"] = c.PT_NOTE
         for name in self._segment_names():
             if name == "load":
                 yield self._segment(c.PT_LOAD, 0, end, 0x1000)
@@ -204,6 +210,12 @@ class _Builder:
         head = self.pack("III", len(name), len(description), kind)
         pad = [bytes(-len(part) % 4) for part in (name, description)]
         return head + name + pad[0] + description + pad[1]
+
+    def _property(self, isa: int) -> bytes:
+        description = self.pack("III", 0xC0008002, 4, isa)
+        return self._note(
+            "GNU", 5, description + bytes(-len(description) % (8 if self.wide else 4))
+        )
 
     def _tags(self) -> list[tuple[int, int | str]]:
         """Tags and values; a text stands for the address of that blob."""

@@ -47,7 +47,7 @@ _MACHINES = {
 _LISTS = ("needed", "imports", "exports", "weak", "defines", "functions")
 _NAMES = {"needs": "needed", "interp": "interpreter"}
 _TEXTS = ("soname", "rpath", "runpath", "interpreter", "hash")
-_NUMBERS = ("e_flags", "osabi", "abiversion", "bits", "type")
+_NUMBERS = ("e_flags", "osabi", "abiversion", "bits", "type", "isa")
 
 
 def elf_of(spec: str) -> bytes:

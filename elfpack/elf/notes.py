@@ -40,24 +40,30 @@ def read_notes(source: Source) -> tuple[Note, ...]:
     return tuple(found)
 
 
-def isa_needed(raw: bytes, order: str, align: int) -> int:
-    """The x86 ISA levels that an object needs, as bits, from a segment of notes.
+def isa_needed(raw: bytes, order: str, align: int) -> int | None:
+    """The x86 ISA levels that an object needs, as bits, from a segment of notes; None if it has
+    no property note. Of several, which old linkers made, none counts.
 
-    Source: x86-64 psABI, "Program Property"; glibc sysdeps/generic/dl-prop.h.
+    Source: glibc sysdeps/x86/dl-prop.h, _dl_process_property_note().
     """
-    found = 0
-    head = struct.Struct(order + "II")
-    for note in _notes(raw, order, align):
-        if note.owner != "GNU" or note.type != _PROPERTIES:
-            continue
-        at = 0
-        while at + head.size <= len(note.description):
-            kind, size = head.unpack_from(note.description, at)
-            start = at + head.size
-            if kind == _ISA_NEEDED and size == 4 and start + 4 <= len(note.description):
-                found |= int(struct.unpack_from(order + "I", note.description, start)[0])
-            at = _up(start + size, align)
-    return found
+    notes = [
+        note.description
+        for note in _notes(raw, order, align)
+        if note.owner == "GNU" and note.type == _PROPERTIES
+    ]
+    if len(notes) != 1:
+        return 0 if notes else None
+    head = struct.Struct(order + "III")
+    at = last = 0
+    while at + head.size <= len(notes[0]):
+        kind, size, value = head.unpack_from(notes[0], at)
+        if kind < last or kind > _ISA_NEEDED:  # they are in ascending order
+            break
+        if kind == _ISA_NEEDED:
+            return int(value) if size == 4 else 0
+        last = kind
+        at = _up(at + 8 + size, align)
+    return 0
 
 
 def _notes(raw: bytes, order: str, align: int) -> Iterator[Note]:

@@ -63,9 +63,11 @@ _NOTES_MAX = 4096
 
 
 def _isa(source: Source, layout: Layout, head: bytes) -> int:
-    """The ISA levels that the object needs, from its property segment."""
-    for segment in layout.segments:
-        if segment.type not in (c.PT_GNU_PROPERTY, c.PT_NOTE):
+    """The ISA levels that the object needs: of the segments of notes that are aligned as property
+    notes are, the last that has one. Source: glibc elf/dl-load.c, _dl_map_object_from_fd()."""
+    align = layout.encoding.bits // 8
+    for segment in reversed(layout.segments):
+        if segment.type != c.PT_NOTE or segment.align != align:
             continue
         size = min(segment.filesz, _NOTES_MAX)
         raw = head[segment.offset : segment.offset + size]
@@ -74,7 +76,9 @@ def _isa(source: Source, layout: Layout, head: bytes) -> int:
         if _ISA_MARK in raw:
             from elfpack.elf.notes import isa_needed
 
-            return isa_needed(raw, layout.encoding.order, 8 if layout.encoding.bits == 64 else 4)
+            found = isa_needed(raw, layout.encoding.order, align)
+            if found is not None:
+                return found
     return 0
 
 
