@@ -80,6 +80,11 @@ def matches(name: str, globs: Iterable[str]) -> bool:
     return any(fnmatchcase(name, glob) for glob in globs)
 
 
+def literal(name: str) -> str:
+    """The pattern that matches this name alone."""
+    return "".join(f"[{char}]" if char in "*?[" else char for char in name)
+
+
 def sort_key(path: str) -> tuple[bytes, ...]:
     """The order of entries in an output: by components, as bytes. ``/a/b`` follows ``/a``."""
     return tuple(encode(path).split(b"/"))

@@ -16,6 +16,7 @@ from elfpack.paths import encode
 _HIDDEN = 0x8000
 _TEXT_INDEX = 1
 """A section number that is not SHN_UNDEF: the symbol is defined."""
+_PT_PHDR = 6
 _WIDE_HASH = (c.EM_ALPHA, c.EM_S390)
 
 
@@ -60,6 +61,8 @@ class Spec:
     hash: str = "gnu"
     """``gnu``, ``sysv`` or ``none``: which table tells how many symbols there are."""
     notes: Sequence[tuple[str, int, bytes]] = ()  # owner, type, description
+    isa: int = 0
+    """Bits of GNU_PROPERTY_X86_ISA_1_NEEDED."""
     content: bytes = b""
     """More bytes in the loaded segment, for what recognises a file by its strings."""
     functions: Sequence[str] = ()
@@ -107,6 +110,8 @@ class _Builder:
             self.blobs["interp"] = encode(spec.interpreter) + b"\0"
         if spec.notes:
             self.blobs["notes"] = b"".join(self._note(*note) for note in spec.notes)
+        if spec.isa:
+            self.blobs["property"] = self._property(spec.isa)
         tags = self._tags() if spec.is_dynamic else []
         at = self._place()
         if spec.is_dynamic:
@@ -140,10 +145,12 @@ class _Builder:
     def _segment_names(self) -> list[str]:
         if self.spec.type == c.ET_REL:
             return []
-        names = ["interp"] if self.spec.interpreter is not None else []
+        # A kernel-started PIE learns by PT_PHDR where it lies; it goes before any PT_LOAD.
+        names = ["headers", "interp"] if self.spec.interpreter is not None else []
         names.append("load")
         names += ["dynamic"] if self.spec.is_dynamic else []
-        return names + (["notes"] if self.spec.notes else [])
+        names += ["notes"] if self.spec.notes else []
+        return names + (["property"] if self.spec.isa else [])
 
     def _header_size(self) -> int:
         count = len(self._segment_names())
@@ -161,9 +168,13 @@ class _Builder:
 
     def _segments(self, at: Mapping[str, int], end: int) -> Iterator[bytes]:
         kinds = {"interp": c.PT_INTERP, "dynamic": c.PT_DYNAMIC, "notes": c.PT_NOTE}
+        kinds["property"] = c.PT_NOTE
         for name in self._segment_names():
             if name == "load":
                 yield self._segment(c.PT_LOAD, 0, end, 0x1000)
+            elif name == "headers":
+                start = 64 if self.wide else 52
+                yield self._segment(_PT_PHDR, start, self._header_size() - start, 8)
             else:
                 align = 4 if name == "notes" else 8
                 yield self._segment(kinds[name], at[name], len(self.blobs[name]), align)
@@ -199,6 +210,12 @@ class _Builder:
         head = self.pack("III", len(name), len(description), kind)
         pad = [bytes(-len(part) % 4) for part in (name, description)]
         return head + name + pad[0] + description + pad[1]
+
+    def _property(self, isa: int) -> bytes:
+        description = self.pack("III", 0xC0008002, 4, isa)
+        return self._note(
+            "GNU", 5, description + bytes(-len(description) % (8 if self.wide else 4))
+        )
 
     def _tags(self) -> list[tuple[int, int | str]]:
         """Tags and values; a text stands for the address of that blob."""

@@ -47,7 +47,7 @@ _MACHINES = {
 _LISTS = ("needed", "imports", "exports", "weak", "defines", "functions")
 _NAMES = {"needs": "needed", "interp": "interpreter"}
 _TEXTS = ("soname", "rpath", "runpath", "interpreter", "hash")
-_NUMBERS = ("e_flags", "osabi", "abiversion", "bits", "type")
+_NUMBERS = ("e_flags", "osabi", "abiversion", "bits", "type", "isa")
 
 
 def elf_of(spec: str) -> bytes:
@@ -112,6 +112,7 @@ def loader_of(spec: str) -> bytes:
         content = b"\0" + b"".join(encode(f"{d}/") + b"\0" for d in directories)
         content += encode(given.get("cache", "/etc/ld.so.cache")) + b"\0"
         content += encode(f"\0{given.get('lib', 'lib64')}\0")
+        content += encode(f"\0{given.get('hwcaps', '')}\0")
         vendor = "Debian GLIBC 2" if given.get("vendor") == "debian" else "GNU libc"
         version = given.get("version", "2.36")
         content += encode(f"ld.so ({vendor}) stable release version {version}.\0")

@@ -6,14 +6,20 @@ from collections.abc import Iterable, Iterator
 
 from elfpack.api.names import Name
 from elfpack.api.session import Session
-from elfpack.errors import ElfpackError
+from elfpack.errors import ElfpackError, Finding
 from elfpack.loader.closure import EXCLUDED, Closure
-from elfpack.loader.records import Kind
+from elfpack.loader.search import Dead
 from elfpack.report import trail
 
 
 def resolve(
-    program: Name, *, root: Name = "/", library_path: str = "", exclude: tuple[str, ...] = ()
+    program: Name,
+    *,
+    root: Name = "/",
+    library_path: str = "",
+    cpu: str | None = None,
+    preload: str = "",
+    exclude: tuple[str, ...] = (),
 ) -> Closure:
     """What the loader would load for a program, a library or a script.
 
@@ -21,12 +27,15 @@ def resolve(
         program: its path, inside ``root``.
         root: the directory that names are looked up in.
         library_path: LD_LIBRARY_PATH of the program. The environment is not read.
+        cpu: ``host``, ``baseline`` or a level, as for :class:`elfpack.Session`.
+        preload: LD_PRELOAD of the program.
         exclude: patterns of needed names that are neither listed nor followed.
 
     Raises:
         InputError: it cannot be read, or is no program.
+        RequestError: there is no such CPU level.
     """
-    with Session(root, library_path=library_path) as session:
+    with Session(root, library_path=library_path, cpu=cpu, preload=preload) as session:
         return session.resolve(program, exclude=exclude)
 
 
@@ -42,30 +51,25 @@ def resolve_many(
 
 
 def searches(session: Session, closure: Closure) -> Iterator[str]:
-    """Every search step of a closure, told line by line."""
+    """Every search step of a closure, told line by line, in the order of the loader's own trace."""
     if closure.loader is None:
         return
-    resolver, options = session.resolver, session.options
-    for number, row in enumerate(closure.targets):
-        elf = closure.hits[number].elf
-        for filtered in elf.filters:
-            probes = resolver.trail(closure, filtered.name, number, options)
-            yield from trail.lines(filtered.name, f"the filter {closure.label(number)}", probes)
-        for name, target in zip(elf.needed, row, strict=False):
-            requester = closure.label(number)
-            if target == EXCLUDED:
-                yield f"{name}, needed by {requester}: excluded"
-            elif target >= 0 and _loaded_already(closure, target, number, name):
-                yield f"{name}, needed by {requester}: loaded already: {closure.hits[target].path}"
-            else:
-                probes = resolver.trail(closure, name, number, options)
-                yield from trail.lines(name, requester, probes)
+    state, search = session.resolver.steps(closure, session.again(closure))
+    dead: Dead = set()
+    for step in state.steps or ():
+        requester = closure.name if step.requester == 0 else state.hits[step.requester].path
+        if step.scope is not None:
+            probes = search.trail(step.name, step.scope, dead)
+            yield from trail.lines(step.name, requester, probes)
+        elif step.target == EXCLUDED:
+            yield f"{step.name}, needed by {requester}: excluded"
+        else:
+            path = state.hits[step.target].path if step.target >= 0 else closure.missing_interpreter
+            yield f"{step.name}, needed by {requester}: loaded already: {path}"
 
 
-def _loaded_already(closure: Closure, target: int, requester: int, name: str) -> bool:
-    hit = closure.hits[target]
-    return (
-        hit.via.kind in (Kind.INTERPRETER, Kind.PROGRAM)
-        or closure.requesters[target] != requester
-        or closure.names[target] != name
-    )
+def remarks(session: Session, closure: Closure) -> Iterator[Finding]:
+    """What there is to say of a closure besides what it holds."""
+    from elfpack.loader.remarks import remarks
+
+    return remarks(session.resolver, closure, session.again(closure))

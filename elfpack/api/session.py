@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from elfpack.api import host
 from elfpack.api.names import Name, name
-from elfpack.errors import InputError
-from elfpack.loader.closure import Closure
+from elfpack.errors import InputError, RequestError
+from elfpack.loader import hwcaps
+from elfpack.loader.closure import Borrowed, Closure
 from elfpack.loader.resolve import Options, Resolver
-from elfpack.paths import decode
+from elfpack.paths import decode, literal
 from elfpack.root.directory import DirectoryRoot, is_top
 
 if TYPE_CHECKING:
@@ -33,29 +35,65 @@ def working_directory() -> str:
         ) from e
 
 
+def _checked(cpu: str | None) -> str | None:
+    known = (hwcaps.HOST, hwcaps.BASELINE, *hwcaps.LEVELS)
+    if cpu is not None and cpu not in known:
+        raise RequestError("no CPU level", path=cpu or "''", hint=f"there are {', '.join(known)}")
+    return cpu
+
+
 class Session:
     """Keeps what it has read for many calls of :meth:`resolve` and :meth:`plan`.
 
     Threads may share one. It sees each file as first read; make a new one to look again.
     """
 
-    def __init__(self, root: Name = "/", *, cwd: str | None = None, library_path: str = "") -> None:
+    def __init__(
+        self,
+        root: Name = "/",
+        *,
+        cwd: str | None = None,
+        library_path: str = "",
+        cpu: str | None = None,
+        preload: str = "",
+    ) -> None:
         """
         Args:
             root: the directory that names are looked up in.
             cwd: the working directory, a path inside the root; by default the process's if the
                 root is ``/``, else ``/``.
             library_path: LD_LIBRARY_PATH of the programs. The environment is not read.
+            cpu: which ``glibc-hwcaps`` subdirectories count: ``host``, ``baseline`` or a level
+                such as ``x86-64-v3``. By default :meth:`resolve` takes the host's if the root
+                is ``/``, else the baseline, and :meth:`plan` always the baseline.
+            preload: LD_PRELOAD of the programs, for :meth:`resolve`. ``/etc/ld.so.preload`` counts
+                for it as well if the root is ``/``.
 
         Raises:
             InputError: the root is no directory, or the working directory is gone.
+            RequestError: there is no such CPU level.
         """
         self.root = name(root)
         self._tree = DirectoryRoot(self.root)
         self.resolver = Resolver(self._tree)
         if cwd is None:
             cwd = working_directory() if is_top(self.root) else "/"
-        self.options = Options(library_path, cwd)
+        self.cpu = _checked(cpu)
+        self.options = self._options(library_path, cwd, preload)
+
+    def _options(self, library_path: str, cwd: str, preload: str) -> Options:
+        top = is_top(self.root)
+        cpu = self.cpu or (hwcaps.HOST if top else hwcaps.BASELINE)
+        facts = host.facts() if cpu == hwcaps.HOST else hwcaps.NO_FACTS
+        return Options(
+            library_path,
+            cwd,
+            cpu=cpu,
+            facts=facts,
+            preload=preload,
+            preload_file=top,
+            secure=True,
+        )
 
     def __enter__(self) -> Session:
         return self
@@ -79,6 +117,15 @@ class Session:
             InputError: it cannot be read, or is no program.
         """
         return self.resolver.resolve(name(program), self.options._replace(exclude=exclude))
+
+    def borrowed(self, closure: Closure) -> tuple[Borrowed, ...]:
+        """The needs of a closure that are met only because something else had loaded the object
+        before: their own search would find another one, or nothing."""
+        return self.resolver.borrowed(closure, self.again(closure))
+
+    def again(self, closure: Closure) -> Options:
+        """The options that a closure was resolved with."""
+        return self.options._replace(exclude=tuple(map(literal, closure.excluded)))
 
     def plan(
         self,
@@ -126,7 +173,10 @@ class Session:
             epoch=epoch,
             output=output,
         )
-        return Plan(make(self.resolver, self.options, request), self)
+        options = self.options._replace(
+            cpu=self.cpu or hwcaps.BASELINE, preload="", preload_file=False, secure=False
+        )
+        return Plan(make(self.resolver, options, request), self)
 
 
 def plan(
@@ -134,6 +184,7 @@ def plan(
     *,
     root: Name = "/",
     library_path: str = "",
+    cpu: str | None = None,
     add: Iterable[Name] = (),
     mkdir: Iterable[str] = (),
     modules: Mapping[str, Choice] | None = None,
@@ -143,10 +194,10 @@ def plan(
 ) -> Plan:
     """What an image needs for these programs to run in it as they do here.
 
-    A session of its own (``root`` and ``library_path`` as there) and one call of
+    A session of its own (``root``, ``library_path`` and ``cpu`` as there) and one call of
     :meth:`Session.plan`, which tells the rest.
     """
-    return Session(root, library_path=library_path).plan(
+    return Session(root, library_path=library_path, cpu=cpu).plan(
         programs,
         add=add,
         mkdir=mkdir,

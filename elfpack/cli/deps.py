@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import click
 
-from elfpack.api.resolve import resolve_many, searches
+from elfpack.api.resolve import remarks, resolve_many, searches
 from elfpack.api.session import Session
 from elfpack.cli import options
 from elfpack.cli.ui import Results, Talk
-from elfpack.errors import ElfpackError, InputError
+from elfpack.errors import ElfpackError, InputError, RequestError
 from elfpack.loader.closure import Closure
 from elfpack.paths import matches
-from elfpack.report import ldd, pathlist, tree
+from elfpack.report import ldd, pathlist
 
 
 class Shown(NamedTuple):
@@ -24,7 +25,7 @@ class Shown(NamedTuple):
     results: Results
     talk: Talk
     several: bool
-    cwd: str
+    session: Session
 
 
 @click.command()
@@ -32,12 +33,18 @@ class Shown(NamedTuple):
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["ldd", "tree", "paths", "json"]),
+    type=click.Choice(["ldd", "tree", "paths", "json", "dot"]),
     default="ldd",
     show_default=True,
     help="How to show it.",
 )
 @options.search
+@click.option(
+    "--why",
+    type=options.TEXT,
+    metavar="NAME",
+    help="Show every chain from the program to that library; exit status 1 if nothing loads it.",
+)
 @options.talk
 @click.pass_obj
 def deps(
@@ -47,6 +54,8 @@ def deps(
     form: str,
     root: str | None,
     library_path: str | None,
+    cpu: str | None,
+    why: str | None,
     allow_missing: tuple[str, ...],
     exclude: tuple[str, ...],
 ) -> int:
@@ -55,14 +64,23 @@ def deps(
     The output is ldd's, without the addresses: scripts that read ldd read it. Exit status 1 if
     a library or the interpreter is missing, 2 if a program cannot be read.
     """
+    if why is not None and form != "ldd":
+        raise RequestError("--why has a format of its own", hint="leave --format out")
     where = options.where(root, library_path)
-    with Session(where.root, library_path=where.library_path) as session:
-        shown = Shown(Results(), talk, len(programs) > 1, session.options.cwd)
+    session = Session(
+        where.root,
+        library_path=where.library_path,
+        cpu=cpu,
+        preload="" if where.inside else options.environment("LD_PRELOAD") or "",
+    )
+    with session:
+        shown = Shown(Results(), talk, len(programs) > 1, session)
         results = _checked(
             resolve_many(session, programs, exclude=exclude),
             _Check(session, talk, allow_missing, where),
         )
-        status = _FORMS[form](results, shown)
+        show = _FORMS[form] if why is None else partial(_why, name=why)
+        status = show(results, shown)
     shown.results.flush()
     return status
 
@@ -83,6 +101,8 @@ class _Check(NamedTuple):
             for line in searches(self.session, closure):
                 self.talk.explain(line)
         options.note_environment(self.talk, closure, self.where)
+        for remark in remarks(self.session, closure):
+            (self.talk.note if remark.note else self.talk.warning)(str(remark))
         _note_script(self.talk, closure)
         if closure.refusal is not None:
             self.talk.error(
@@ -136,7 +156,7 @@ def _checked(
 
 
 def _blocks(
-    lines: Callable[[Closure], Iterator[str]], heading: bool
+    lines: Callable[[Session, Closure], Iterator[str]], heading: bool
 ) -> Callable[[Iterator[Result], Shown], int]:
     """Shows one closure after the other, each below its name if there are several."""
 
@@ -148,11 +168,56 @@ def _blocks(
                 continue
             if heading and shown.several:
                 shown.results.line(f"{result.name}:")
-            for line in lines(result):
+            for line in lines(shown.session, result):
                 shown.results.line(line)
         return status
 
     return show
+
+
+def _ldd(session: Session, closure: Closure) -> Iterator[str]:
+    return ldd.lines(closure)
+
+
+def _tree(session: Session, closure: Closure) -> Iterator[str]:
+    from elfpack.report import tree
+
+    return tree.lines(closure, session.borrowed(closure))
+
+
+def _dot(results: Iterator[Result], shown: Shown) -> int:
+    from elfpack.report import dot
+
+    shown.results.line(dot.head())
+    each = _blocks(lambda session, c: dot.lines(c, session.borrowed(c)), heading=False)
+    status = each(results, shown)
+    shown.results.line(dot.tail())
+    return status
+
+
+def _why(results: Iterator[Result], shown: Shown, name: str) -> int:
+    from elfpack.report import why
+
+    status = 0
+    for result, wanted in results:
+        status = max(status, wanted)
+        if not isinstance(result, Closure):
+            continue
+        told = list(why.lines(result, name, shown.session.borrowed(result)))
+        absent = [] if told else list(why.absent(result, name))
+        if not told:
+            status = max(status, 1)
+            if not absent:
+                shown.talk.error(
+                    f"{result.name}: nothing in it loads {name} (--format paths tells what is)"
+                )
+        for line in told or absent:
+            shown.results.line(line)
+        if len(told) > why.LIMIT:
+            shown.talk.note(
+                f"{result.name}: the {why.LIMIT} shortest chains (--format tree has every edge)"
+            )
+    return status
 
 
 def _paths(results: Iterator[Result], shown: Shown) -> int:
@@ -169,7 +234,7 @@ def _paths(results: Iterator[Result], shown: Shown) -> int:
                 shown.talk.warning(
                     f"{result.name}: the interpreter {result.missing_interpreter} is missing"
                 )
-    for path in pathlist.paths(closures, shown.cwd):
+    for path in pathlist.paths(closures, shown.session.options.cwd):
         shown.results.line(path)
     return status
 
@@ -184,14 +249,16 @@ def _json(results: Iterator[Result], shown: Shown) -> int:
     for result, wanted in results:
         status = max(status, wanted)
         found.append(result)
-    text = json.dumps(jsondoc.document(found), indent=2, ensure_ascii=True)
+    document = jsondoc.document(found, shown.session.borrowed)
+    text = json.dumps(document, indent=2, ensure_ascii=True)
     shown.results.write(text.encode() + b"\n")
     return status
 
 
 _FORMS = {
-    "ldd": _blocks(ldd.lines, heading=True),
-    "tree": _blocks(tree.lines, heading=False),
+    "ldd": _blocks(_ldd, heading=True),
+    "tree": _blocks(_tree, heading=False),
     "paths": _paths,
     "json": _json,
+    "dot": _dot,
 }

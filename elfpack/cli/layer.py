@@ -88,6 +88,7 @@ def layer(
     output: str | None,
     root: str | None,
     library_path: str | None,
+    cpu: str | None,
     dry_run: bool,
     form: str,
     **request: Any,
@@ -105,7 +106,7 @@ def layer(
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup's stays
             signal.signal(number, _interrupt)
     where = options.where(root, library_path)
-    with Session(where.root, library_path=where.library_path) as session:
+    with Session(where.root, library_path=where.library_path, cpu=cpu) as session:
         try:
             plan = _plan(session, programs, request, output)
         except ElfpackError as e:

@@ -74,6 +74,13 @@ def search(function: F) -> F:
                 "counts, if the root is /.",
             ),
             click.option(
+                "--cpu",
+                type=TEXT,
+                metavar="LEVEL",
+                help="Which glibc-hwcaps subdirectories count: host, baseline, x86-64-v2, "
+                "x86-64-v3, ...",
+            ),
+            click.option(
                 "--allow-missing",
                 type=TEXT,
                 multiple=True,

@@ -87,6 +87,8 @@ class ElfFile(NamedTuple):
     """The file ends inside the last page of its segments: a loader maps zeros there."""
     audit: tuple[str, ...] = ()
     """DT_AUDIT and DT_DEPAUDIT, colon-separated lists as stored."""
+    isa: int = 0
+    """The x86 ISA levels that the CPU needs, as bits: GNU_PROPERTY_X86_ISA_1_NEEDED."""
 
     @property
     def abi(self) -> Abi:

@@ -14,6 +14,11 @@ from elfpack.elf import constants as c
 from elfpack.elf.layout import read_layout, segments_of
 from elfpack.paths import decode
 
+_PROPERTIES = 5
+"""NT_GNU_PROPERTY_TYPE_0."""
+_ISA_NEEDED = 0xC0008002
+"""GNU_PROPERTY_X86_ISA_1_NEEDED."""
+
 
 class Note(NamedTuple):
     owner: str
@@ -33,6 +38,32 @@ def read_notes(source: Source) -> tuple[Note, ...]:
         align = 8 if segment.align == 8 else 4
         found.extend(_notes(raw, layout.encoding.order, align))
     return tuple(found)
+
+
+def isa_needed(raw: bytes, order: str, align: int) -> int | None:
+    """The x86 ISA levels that an object needs, as bits, from a segment of notes; None if it has
+    no property note. Of several, which old linkers made, none counts.
+
+    Source: glibc sysdeps/x86/dl-prop.h, _dl_process_property_note().
+    """
+    notes = [
+        note.description
+        for note in _notes(raw, order, align)
+        if note.owner == "GNU" and note.type == _PROPERTIES
+    ]
+    if len(notes) != 1:
+        return 0 if notes else None
+    head = struct.Struct(order + "III")
+    at = last = 0
+    while at + head.size <= len(notes[0]):
+        kind, size, value = head.unpack_from(notes[0], at)
+        if kind < last or kind > _ISA_NEEDED:  # they are in ascending order
+            break
+        if kind == _ISA_NEEDED:
+            return int(value) if size == 4 else 0
+        last = kind
+        at = _up(at + 8 + size, align)
+    return 0
 
 
 def _notes(raw: bytes, order: str, align: int) -> Iterator[Note]:

@@ -51,7 +51,39 @@ def _file(source: Source, layout: Layout, head: bytes) -> ElfFile:
         found = _dynamic_file(source, layout, interpreter, loadable)
     except ElfFault as e:
         raise ElfFault(e.message, header) from None
-    return found._replace(cut=True) if end > source.size else found
+    isa = _isa(source, layout, head) if header.machine in _X86 else 0
+    if isa or end > source.size:
+        return found._replace(cut=end > source.size, isa=isa)
+    return found
+
+
+_X86: Final = (c.EM_X86_64, c.EM_386)
+_NOTES_MAX = 4096
+"""Bytes of properties that are looked at: linkers write one note of some twenty."""
+
+
+def _isa(source: Source, layout: Layout, head: bytes) -> int:
+    """The ISA levels that the object needs: of the segments of notes that are aligned as property
+    notes are, the last that has one. Source: glibc elf/dl-load.c, _dl_map_object_from_fd()."""
+    align = layout.encoding.bits // 8
+    for segment in reversed(layout.segments):
+        if segment.type != c.PT_NOTE or segment.align != align:
+            continue
+        size = min(segment.filesz, _NOTES_MAX)
+        raw = head[segment.offset : segment.offset + size]
+        if len(raw) < size and segment.offset < source.size:
+            raw = source.pread(size, segment.offset)
+        if _ISA_MARK in raw:
+            from elfpack.elf.notes import isa_needed
+
+            found = isa_needed(raw, layout.encoding.order, align)
+            if found is not None:
+                return found
+    return 0
+
+
+_ISA_MARK: Final = b"\x02\x80\x00\xc0"
+"""The type of the property, without which there is no need to parse."""
 
 
 _WANTED: Final = {

@@ -11,7 +11,7 @@ _dl_cache_libcmp().
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cmp_to_key
 from typing import Final, NamedTuple
 
@@ -24,6 +24,7 @@ _NEW_HEADER, _NEW_ENTRY = 48, 24
 _EXTENSION_MAGIC: Final = 0xEAA42174
 _TAG_HWCAPS = 1
 _NAMED_HWCAPS = 1 << 62
+_ISA_MASK = 0x3FF
 _DIGITS: Final = frozenset(b"0123456789")
 
 
@@ -40,6 +41,7 @@ class LdCache:
         self.count = 0
         """Entries; 0 for a cache that is ignored."""
         self._new = False
+        self._priorities: tuple[Sequence[str], list[int]] | None = None
         self._open(raw, little, bits)
 
     def _open(self, raw: bytes, little: bool, bits: int) -> None:
@@ -72,45 +74,48 @@ class LdCache:
         self._base, self._entries, self.count = base, base + _NEW_HEADER, count
 
     def best(
-        self, name: str, *, flags: Sequence[int], hwcaps: Sequence[str] = (), isa: int = 0
+        self,
+        name: str,
+        *,
+        flags: Sequence[int],
+        hwcaps: Sequence[str] = (),
+        isa: int = 1,
+        legacy: int = 0,
     ) -> str | None:
         """The path that the loader would open for ``name``; None if the cache has none.
 
         ``flags`` are the values of the loader's ABI, the preferred one first; ``hwcaps`` the names
-        of the active glibc-hwcaps subdirectories, best first; ``isa`` the highest ISA level bit
-        that the CPU has.
+        of the active glibc-hwcaps subdirectories, best first; ``isa`` the ISA levels of the CPU as
+        bits; ``legacy`` the bits of older subdirectories that it may use.
+
+        Source: glibc elf/dl-cache.c, search_cache().
         """
-        wanted = encode(name)
-        index = self._search(wanted)
-        if index is None:
+        found = self._search(encode(name))
+        if found is None:
             return None
         best: bytes | None = None
         best_priority = 0
-        while index < self.count:
-            entry = self._entry(index)
-            key = self._string(entry[1])
-            if key is None or compare(wanted, key) != 0:
-                break
-            index += 1
-            if entry[0] not in flags:
+        for flag, value, hwcap in self._equal(encode(name), *found):
+            path = self._string(value)
+            if flag not in flags or path is None:
                 continue
-            hwcap = entry[3]
-            if hwcap & _NAMED_HWCAPS:
+            if hwcap >> 32 & ~_ISA_MASK == _NAMED_HWCAPS >> 32:
                 priority = self._priority(hwcap, hwcaps, isa)
                 if priority and (best is None or priority < best_priority):
-                    best, best_priority = self._string(entry[2]), priority
+                    best, best_priority = path, priority
                 continue
-            if best is not None:  # a subdirectory's copy goes before a plain one
+            if best is not None and self._new:  # also: a subdirectory's copy before a plain one
                 break
-            if hwcap:  # a legacy subdirectory, whose CPU feature nobody promises
+            if hwcap & ~legacy:
                 continue
-            best = self._string(entry[2])
-            if entry[0] == flags[0]:
+            best = path
+            if flag == flags[0]:
                 break
         return None if best is None else decode(best)
 
-    def _search(self, wanted: bytes) -> int | None:
-        """The first of the entries equal to ``wanted``. The table is sorted downwards."""
+    def _search(self, wanted: bytes) -> tuple[int, int, int] | None:
+        """The first of the entries equal to ``wanted``, the one that the search met, and the last
+        that it would still look at. The table is sorted downwards."""
         left, right = 0, self.count - 1
         while left <= right:
             middle = (left + right) // 2
@@ -119,7 +124,7 @@ class LdCache:
                 return None
             order = compare(wanted, key)
             if order == 0:
-                return self._first(middle, wanted)
+                return self._first(middle, wanted), middle, right
             if order < 0:
                 left = middle + 1
             else:
@@ -133,6 +138,18 @@ class LdCache:
                 break
             index -= 1
         return index
+
+    def _equal(
+        self, wanted: bytes, first: int, met: int, last: int
+    ) -> Iterator[tuple[int, int, int]]:
+        """Flags, value and hwcap of the entries equal to ``wanted``, in file order."""
+        for index in range(first, last + 1):
+            flags, key, value, hwcap = self._entry(index)
+            if index > met:
+                name = self._string(key)
+                if name is None or compare(wanted, name) != 0:
+                    return
+            yield flags, value, hwcap
 
     def _entry(self, index: int) -> tuple[int, int, int, int]:
         """Flags, key, value, hwcap."""
@@ -159,24 +176,64 @@ class LdCache:
 
     def _priority(self, hwcap: int, hwcaps: Sequence[str], isa: int) -> int:
         """1 for the best active subdirectory; 0 for one that is not active."""
-        level = hwcap >> 32 & 0x3FF
-        if hwcap >> 42 & ~(1 << 20) or level > isa:
+        level = 1 << (hwcap >> 32 & _ISA_MASK & 31)
+        if isa & level != level:
             return 0
-        name = self._hwcaps_name(hwcap & 0xFFFFFFFF)
-        return hwcaps.index(name) + 1 if name in hwcaps else 0
+        if self._priorities is None or self._priorities[0] != hwcaps:
+            self._priorities = (hwcaps, self._merged(hwcaps))
+        table = self._priorities[1]
+        index = hwcap & 0xFFFFFFFF
+        return table[index] if index < len(table) else 0
 
-    def _hwcaps_name(self, index: int) -> str | None:
+    def _merged(self, hwcaps: Sequence[str]) -> list[int]:
+        """The priority of each name that the cache lists.
+
+        Both lists are sorted, and walked together once: a name that is out of order has none.
+        Source: glibc elf/dl-cache.c, glibc_hwcaps_priorities_init().
+        """
+        active = sorted((encode(name), number + 1) for number, name in enumerate(hwcaps))
+        priorities: list[int] = []
+        at = 0
+        for offset in self._listed():
+            if offset >= len(self._raw):
+                break
+            end = self._raw.find(b"\0", offset)
+            name = self._raw[offset : end if end >= 0 else len(self._raw)]
+            while at < len(active) and active[at][0] < name:
+                at += 1
+            if at < len(active) and active[at][0] == name:
+                priorities.append(active[at][1])
+                at += 1
+            else:
+                priorities.append(0)
+        return priorities
+
+    def _listed(self) -> Sequence[int]:
+        """Offsets of the names of subdirectories, from the start of the file (ldconfig has them
+        from the start of the strings, which is another place behind an old cache).
+
+        Source: glibc sysdeps/generic/dl-cache.h, cache_extension_load().
+        """
+        size = len(self._raw)
         directory = self._word(self._base + 32)
-        if not directory or self._word(directory) != _EXTENSION_MAGIC:
-            return None
-        for number in range(min(self._word(directory + 4), len(self._raw) // 16)):
-            at = directory + 8 + number * 16
-            if self._word(at) == _TAG_HWCAPS and index < self._word(at + 12) // 4:
-                # The loader counts these offsets from the start of the file, not from the strings.
-                start = self._word(self._word(at + 8) + index * 4)
-                end = self._raw.find(b"\0", start)
-                return decode(self._raw[start:end]) if end >= 0 else None
-        return None
+        if not directory or directory % 4 or directory + 8 > size:
+            return ()
+        count = self._word(directory + 4)
+        if self._word(directory) != _EXTENSION_MAGIC or directory + 8 + count * 16 > size:
+            return ()
+        start = length = 0
+        for at in range(directory + 8, directory + 8 + count * 16, 16):
+            offset, room = self._word(at + 8), self._word(at + 12)
+            if offset + room > size:
+                return ()
+            if self._word(at) == _TAG_HWCAPS:
+                start, length = offset, room
+        if start % 4 or length % 4:
+            return ()
+        listed: tuple[int, ...] = struct.unpack_from(
+            f"{self._order}{length // 4}I", self._raw, start
+        )
+        return listed
 
 
 def compare(p: bytes, q: bytes) -> int:

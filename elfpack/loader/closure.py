@@ -5,13 +5,15 @@ Source: glibc elf/dl-deps.c, _dl_map_object_deps(); musl ldso/dynlink.c, load_de
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from elfpack.elf.file import Filter
 from elfpack.loader.identify import Loader
+from elfpack.loader.preload import Preload, Wanted
 from elfpack.loader.program import Program, Script
-from elfpack.loader.records import EMPTY_SCOPE, Hit, Kind, Refusal, Scope, SearchList
+from elfpack.loader.records import EMPTY_SCOPE, Hit, Kind, Refusal, Role, Scope, SearchList
 from elfpack.loader.search import Search
 from elfpack.paths import basename, matches
 
@@ -51,7 +53,12 @@ class Library(NamedTuple):
     """``rpath``, ``runpath``, ``LD_LIBRARY_PATH``, ``ld.so.cache``, ``default path``, ``path``,
     ``interpreter``, ..."""
     needed_by: tuple[str, ...]
-    """The paths of all objects that need it, the one that caused it to be loaded first."""
+    """The paths of all objects that need it, the one that caused it to be loaded first. Empty for
+    one that is only preloaded."""
+    role: str = "needed"
+    """What made it be loaded: ``needed``, ``preload``, ``filter``, ``auxiliary``."""
+    hwcaps: str | None = None
+    """The subdirectory for CPU features that it is from: ``glibc-hwcaps/x86-64-v3``."""
 
 
 class MissingLibrary(NamedTuple):
@@ -85,9 +92,16 @@ class Closure:
     """The name that each of them was loaded for."""
     requesters: tuple[int, ...] = ()
     """The position of the object that first asked for each; -1 for the program."""
+    roles: tuple[Role, ...] = ()
+    """What made each of them be loaded."""
     targets: tuple[tuple[int, ...], ...] = ()
     """For each of :attr:`hits` and each of its needed names: the position of what satisfies it,
     :data:`MISSING` or :data:`EXCLUDED`."""
+    filtees: tuple[tuple[int, ...], ...] = ()
+    """The same for the names of its DT_AUXILIARY and DT_FILTER entries."""
+    unlisted: frozenset[int] = frozenset()
+    """The positions of what the program itself filters: loaded before it, and not listed."""
+    preloads: tuple[Preload, ...] = ()
     misses: tuple[Miss, ...] = ()
     excluded: tuple[str, ...] = ()
     refusal: Refusal | None = None
@@ -104,10 +118,19 @@ class Closure:
     @property
     def libraries(self) -> tuple[Library, ...]:
         """The shared objects in load order."""
-        needed_by = self._needed_by()
+        rows = zip(self.names, self.hits, self._needed_by(), self.roles, strict=True)
         return tuple(
-            Library(name, hit.path, hit.real_path, hit.elf.soname, hit.via.kind.value, by)
-            for name, hit, by in list(zip(self.names, self.hits, needed_by, strict=True))[1:]
+            Library(
+                name,
+                hit.path,
+                hit.real_path,
+                hit.elf.soname,
+                hit.via.kind.value,
+                by,
+                role.value,
+                hit.via.hwcaps or None,
+            )
+            for name, hit, by, role in list(rows)[1:]
         )
 
     @property
@@ -137,13 +160,36 @@ class Closure:
     def _needed_by(self) -> list[tuple[str, ...]]:
         found: list[dict[str, None]] = [{} for _ in self.hits]
         for number, requester in enumerate(self.requesters):
-            if requester >= 0:
+            if requester >= 0 and self.roles[number] is not Role.PRELOAD:
                 found[number][self.label(requester)] = None
         for number, row in enumerate(self.targets):
             for target in row:
                 if target >= 0:
                     found[target].setdefault(self.label(number))
         return [tuple(by) for by in found]
+
+
+class Borrowed(NamedTuple):
+    """A need that is met only because something else had loaded the object before."""
+
+    name: str
+    requester: int
+    """The position of the object that needs it."""
+    target: int
+    """The position of what meets the need."""
+    own: str | None
+    """What the requester's own search would find instead; None for nothing."""
+
+
+class Step(NamedTuple):
+    """One name that an object asked for, in the order in which the loader asks."""
+
+    name: str
+    requester: int
+    scope: Scope | None
+    """What the search depends on; None if nothing was looked for: ``target`` was there."""
+    target: int
+    """The position of what was there already, :data:`EXCLUDED`, or :data:`MISSING` if searched."""
 
 
 class Walk:
@@ -156,13 +202,19 @@ class Walk:
         self.hits = [program.hit]
         self.names = [program.name]
         self.requesters = [-1]
+        self.roles = [Role.NEEDED]
         self.targets: list[tuple[int, ...] | None] = [None]
+        self.filtees: list[tuple[int, ...]] = [()]
         self.order = [0]
         """Positions in the lists above in the order of the loader's list."""
+        self.unlisted: set[int] = set()
+        self.preloads: list[Preload] = []
         self.misses: list[Miss] = []
         self.excluded: dict[str, None] = {}
         self.refusal: Refusal | None = None
         self.scopes = [EMPTY_SCOPE]
+        self.steps: list[Step] | None = None
+        """Every name that was asked for; only if somebody wants it."""
         self._exclude = exclude
         self._interpreter = interpreter
         loader = search.system.loader
@@ -172,6 +224,29 @@ class Walk:
             soname = interpreter.elf.soname
         self._loaded = search.rules.loaded(program.hit, loader.path, soname)
         self._chains: list[tuple[SearchList, ...]] = [()]
+        self._above_preloads: tuple[SearchList, ...] = ()
+
+    def preload(self, wanted: Iterable[Wanted]) -> None:
+        """Load what goes before all that the program needs. What fails is passed over.
+
+        Source: glibc elf/rtld.c, do_preload(); musl ldso/dynlink.c, load_preload().
+        """
+        rules, hit = self.search.rules, self.hits[0]
+        scope = rules.preload_scope(rules.chain(hit, ()), hit)
+        self._above_preloads = scope.rpath_chain
+        table = self.search.table(scope)
+        for name, source in wanted:
+            # Only what is opened has its tokens replaced; the object keeps the name as it is written.
+            opened = rules.expand(name, hit) if "$" in name and "/" in name else None
+            target = self._named(_Asked(name, 0, scope, table, Role.PRELOAD, opened=opened))
+            reason = ""
+            if self.refusal is not None:
+                reason = f"{self.refusal.path}: {self.refusal.reason}"
+                self.refusal = None
+            elif self.misses:
+                self.misses.clear()
+                reason = "not found"
+            self.preloads.append(Preload(name, source, target, reason))
 
     def run(self) -> None:
         """Visit the objects in the order of the list, which grows meanwhile: at its end, and
@@ -186,82 +261,97 @@ class Walk:
 
     def _visit(self, number: int) -> None:
         hit = self.hits[number]
-        above = self._chains[self.requesters[number]] if number else ()
+        above = self._above_preloads
+        if self.roles[number] is not Role.PRELOAD:
+            above = self._chains[self.requesters[number]] if number else ()
         self._chains[number] = chain = self.search.rules.chain(hit, above)
         self.scopes[number] = scope = self.search.rules.scope(hit, chain)
         self.targets[number] = ()
         elf = hit.elf
         if elf.filters and self.search.rules.follows_filters:
-            self.targets[number] = self._asked(number, hit, scope)
+            self._visit_filter(number, hit, scope)
         elif elf.needed:
             table = self.search.table(scope)
             row = []
             for written in elf.needed:
-                row.append(self._needed(written, number, scope, table))
+                row.append(self._needed(_Asked(written, number, scope, table)))
                 if self.refusal is not None:
                     break
             self.targets[number] = tuple(row)
 
-    def _asked(self, number: int, hit: Hit, scope: Scope) -> tuple[int, ...]:
+    def _visit_filter(self, number: int, hit: Hit, scope: Scope) -> None:
         """The needed names of a filter, and what it filters, in the order of its tags."""
         table = self.search.table(scope)
-        row = []
+        row, filtees = [], []
         for written, filtered in hit.elf.asked:
-            loaded = len(self.hits)
-            target = self._needed(written, number, scope, table, filtered)
             if filtered is None:
-                row.append(target)
-            elif target >= 0:
-                self._before(target, number, new=target >= loaded)
-            elif not filtered.required:  # DT_AUXILIARY: no error is one
-                self.refusal = None
+                row.append(self._needed(_Asked(written, number, scope, table)))
+            else:
+                role = Role.FILTER if filtered.required else Role.AUXILIARY
+                loaded = len(self.hits)
+                asked = _Asked(written, number, scope, table, role, filtered)
+                target = self._needed(asked)
+                filtees.append(target)
+                if target >= 0:
+                    self._before(target, number, new=target >= loaded)
+                elif not filtered.required:  # DT_AUXILIARY: no error is one
+                    self.refusal = None
             if self.refusal is not None:
                 break
-        return tuple(row)
+        self.targets[number] = tuple(row)
+        self.filtees[number] = tuple(filtees)
 
     def _before(self, target: int, number: int, *, new: bool) -> None:
         """What an object filters goes before it, wherever it stood behind it.
 
-        Source: elf/dl-deps.c, _dl_map_object_deps(). The program is the first all the same.
+        What the program filters goes before the program, where ldd does not look. The program
+        stays the first here all the same.
+        Source: elf/dl-deps.c, _dl_map_object_deps(); elf/rtld.c, dl_main().
         """
+        if number == 0 or number in self.unlisted:
+            self.unlisted.add(target)
         place = max(1, self.order.index(number))
         if not new and self.order.index(target) < place:
             return
         self.order.remove(target)
         self.order.insert(place, target)
 
-    def _needed(
-        self,
-        written: str,
-        number: int,
-        scope: Scope,
-        table: dict[str, Hit | Refusal | None],
-        filtered: Filter | None = None,
-    ) -> int:
+    def _needed(self, asked: _Asked) -> int:
+        """The position of what satisfies a name as it is written in a tag."""
+        if "$" not in asked.name:
+            return self._named(asked)
+        rules = self.search.rules
+        forbidden = rules.forbids(asked.name)
+        if forbidden is not None:
+            self.refusal = Refusal(asked.name, forbidden)
+            return MISSING
+        name = rules.expand(asked.name, self.hits[asked.requester])
+        return self._named(asked if name is None else asked._replace(name=name))
+
+    def _named(self, asked: _Asked) -> int:
         """The position of what satisfies a name, which is loaded if it has to be."""
-        hit = self.hits[number]
-        name = self.search.rules.expand(written, hit) if "$" in written else written
-        if name is None:
-            name = written
+        name = asked.name
         if self._exclude and matches(name, self._exclude):
             self.excluded[name] = None
+            self._note(asked, EXCLUDED)
             return EXCLUDED
         target = self._loaded.by_name(name)
         if target is None:
-            return self._search(name, number, scope, table, filtered)
+            return self._search(asked)
         if target == -1:
-            return self._interpreter_needed(name, number)
+            target = self._interpreter_needed(asked)
+        self._note(asked, target)
         return target
 
-    def _search(
-        self,
-        name: str,
-        requester: int,
-        scope: Scope,
-        table: dict[str, Hit | Refusal | None],
-        filtered: Filter | None,
-    ) -> int:
-        answer = self.search.find(name, scope, table)
+    def _note(self, asked: _Asked, target: int) -> None:
+        if self.steps is not None:
+            self.steps.append(Step(asked.name, asked.requester, None, target))
+
+    def _search(self, asked: _Asked) -> int:
+        name, requester, scope, table, _, filtered, opened = asked
+        if self.steps is not None:
+            self.steps.append(Step(opened or name, requester, scope, MISSING))
+        answer = self.search.find(opened or name, scope, table)
         if answer is None:
             self.misses.append(Miss(name, requester, len(self.hits), filtered))
             return MISSING
@@ -275,25 +365,27 @@ class Walk:
         if reason is not None:
             self.refusal = Refusal(answer.path, reason)
             return MISSING
-        return self._add(name, answer, requester)
+        return self._add(asked, answer)
 
-    def _add(self, name: str, hit: Hit, requester: int) -> int:
+    def _add(self, asked: _Asked, hit: Hit) -> int:
         self.hits.append(hit)
-        self.names.append(name)
-        self.requesters.append(requester)
+        self.names.append(asked.name)
+        self.requesters.append(asked.requester)
+        self.roles.append(asked.role)
         self.targets.append(None)
+        self.filtees.append(())
         self.scopes.append(EMPTY_SCOPE)
         self._chains.append(())
         number = len(self.hits) - 1
         self.order.append(number)
-        self._loaded.add(number, name, hit)
+        self._loaded.add(number, asked.name, hit)
         return number
 
-    def _interpreter_needed(self, name: str, requester: int) -> int:
+    def _interpreter_needed(self, asked: _Asked) -> int:
         """The interpreter is loaded before all others, and listed where it is first needed."""
-        if self._interpreter is None:
+        if self._interpreter is None or asked.role is Role.PRELOAD:
             return MISSING
-        number = self._add(name, self._interpreter, requester)
+        number = self._add(asked, self._interpreter)
         self._loaded.interpreter_is(number)
         return number
 
@@ -311,15 +403,30 @@ class Walk:
         return tuple(places)
 
 
+class _Asked(NamedTuple):
+    """A name on its way through the walk."""
+
+    name: str
+    requester: int
+    scope: Scope
+    table: dict[str, Hit | Refusal | None]
+    role: Role = Role.NEEDED
+    filtered: Filter | None = None
+    opened: str | None = None
+    """What is looked for in place of the name."""
+
+
 def walk(
     program: Program,
     interpreter: Hit | None,
     search: Search,
     exclude: tuple[str, ...] = (),
     missing_interpreter: str | None = None,
+    preloads: Iterable[Wanted] = (),
 ) -> Closure:
     """The closure of a dynamic program or library."""
     state = Walk(program, interpreter, search, exclude)
+    state.preload(preloads)
     state.run()
     order = state.order
     place = {number: position for position, number in enumerate(order)}
@@ -332,7 +439,11 @@ def walk(
         tuple([state.hits[number] for number in order]),
         tuple([state.names[number] for number in order]),
         tuple([place.get(state.requesters[number], -1) for number in order]),
+        tuple([state.roles[number] for number in order]),
         tuple([_moved(state.targets[number], place) for number in order]),
+        tuple([_moved(state.filtees[number], place) for number in order]),
+        frozenset([place[number] for number in state.unlisted]),
+        tuple([p._replace(target=place.get(p.target, p.target)) for p in state.preloads]),
         tuple(sorted([_miss(m, place) for m in state.misses], key=lambda m: m.after)),
         tuple(state.excluded),
         state.refusal,

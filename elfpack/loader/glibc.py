@@ -14,12 +14,15 @@ from typing import Literal
 from elfpack.elf import constants as c
 from elfpack.elf.file import Abi, ElfFile, Header, Malformed
 from elfpack.formats.ldcache import LdCache
+from elfpack.loader import hwcaps
 from elfpack.loader.machine import same_machine
 from elfpack.loader.records import Element, Hit, Kind, Outcome, Scope, SearchList
 from elfpack.loader.system import System
-from elfpack.loader.tokens import Tokens, expand, split_path
+from elfpack.loader.tokens import Tokens, expand, has_token, split_path, uses_origin
+from elfpack.paths import normal
 
 Verdict = tuple[Outcome, str]
+_X86 = (c.EM_X86_64, c.EM_386)
 
 
 class Glibc:
@@ -32,15 +35,22 @@ class Glibc:
         self._system = system
         self._cache: LdCache | None = None
         loader = system.loader
-        tokens = self._tokens(system.origin)
-        # _dl_init_paths(): LD_LIBRARY_PATH alone is split at semicolons too.
+        self.subdirectories = hwcaps.subdirectories(loader, system.cpu)
+        """What is tried in each directory, the directory itself last."""
+        # _dl_init_paths(): LD_LIBRARY_PATH alone is split at semicolons too. A set-id program
+        # does not see it.
+        text = "" if system.secure else system.library_path
         self._environment = SearchList(
-            Kind.ENVIRONMENT, split_path(system.library_path, ":;", tokens)
+            Kind.ENVIRONMENT, split_path(text, ":;", self._tokens(system.origin))
         )
         self._defaults = SearchList(
             Kind.DEFAULT, tuple(Element(d, d.rstrip("/") or "/") for d in loader.directories)
         )
         self._flags = cache_flags(system.abi)
+        self._hwcaps = hwcaps.active(loader, system.cpu)
+        # Other machines than x86 have no ISA levels and take any entry: dl-isa-level.h.
+        self._isa = system.cpu.isa if system.abi.machine in _X86 else -1
+        self._legacy = hwcaps.usable_bits(loader, system.cpu)
 
     # What an object's own tags say
 
@@ -53,7 +63,7 @@ class Glibc:
         elf = hit.elf
         if elf.rpath is None or elf.runpath is not None:
             return above
-        elements = split_path(elf.rpath, ":", self._tokens(self._system.origin_of(hit)))
+        elements = self._elements(elf.rpath, hit)
         return (SearchList(Kind.RPATH, elements, hit.path), *above) if elements else above
 
     def scope(self, hit: Hit, chain: tuple[SearchList, ...]) -> Scope:
@@ -62,15 +72,44 @@ class Glibc:
         no_default = bool(elf.flags_1 & c.DF_1_NODEFLIB)
         if elf.runpath is None:
             return Scope(chain, None, no_default)
-        elements = split_path(elf.runpath, ":", self._tokens(self._system.origin_of(hit)))
+        elements = self._elements(elf.runpath, hit)
         return Scope((), SearchList(Kind.RUNPATH, elements, hit.path), no_default)
+
+    def preload_scope(self, chain: tuple[SearchList, ...], hit: Hit) -> Scope:
+        """The search for a preloaded name without a slash, on behalf of the program ``hit``."""
+        return self.scope(hit, chain)._replace(secure_preload=self._system.secure)
 
     def expand(self, name: str, hit: Hit) -> str | None:
         """A needed name with its tokens replaced. Source: elf/dl-deps.c, expand_dst."""
         return expand(name, self._tokens(self._system.origin_of(hit)))
 
+    def forbids(self, name: str) -> str | None:
+        """Why a needed name stops the loader before it looks for it. Source: expand_dst."""
+        if self._system.secure and has_token(name):
+            return "DST not allowed in SUID/SGID programs"
+        return None
+
+    def _elements(self, text: str, hit: Hit) -> tuple[Element, ...]:
+        """The directories of a tag. Source: fillin_rpath(), _dl_dst_substitute()."""
+        elements = split_path(text, ":", self._tokens(self._system.origin_of(hit)))
+        if not self._system.secure:
+            return elements
+        return tuple(e for e in elements if self._is_trusted(e, hit))
+
+    def _is_trusted(self, element: Element, hit: Hit) -> bool:
+        """In a set-id program $ORIGIN has to begin the element, and the program's own may lead to
+        system directories alone."""
+        uses = uses_origin(element.written)
+        if uses is None:
+            return True
+        if not uses:
+            return False
+        if hit.via.kind is not Kind.PROGRAM:
+            return True
+        return (normal(element.directory) + "/").startswith(self._system.loader.directories)
+
     def _tokens(self, origin: str) -> Tokens:
-        return Tokens(origin, self._system.loader.lib, platform(self._system.abi))
+        return Tokens(origin, self._system.loader.lib, self._system.cpu.platform)
 
     # Where a name is looked for
 
@@ -89,7 +128,7 @@ class Glibc:
         if scope.runpath is not None:
             yield scope.runpath
         # 4. The one best entry of ld.so.cache. DF_1_NODEFLIB drops one in a system directory.
-        if self._system.loader.cache is not None:
+        if self._system.loader.cache is not None and not scope.secure_preload:
             cached = self._cached(name, scope.no_default)
             yield SearchList(Kind.CACHE, files=() if cached is None else (cached,))
         # 5. The directories compiled into the loader.
@@ -103,7 +142,9 @@ class Glibc:
             self._cache = LdCache(
                 raw if isinstance(raw, bytes) else b"", little=abi.little, bits=abi.bits
             )
-        best = self._cache.best(name, flags=self._flags)
+        best = self._cache.best(
+            name, flags=self._flags, hwcaps=self._hwcaps, isa=self._isa, legacy=self._legacy
+        )
         if best is not None and no_default and best.startswith(self._system.loader.directories):
             return None
         return best
@@ -255,18 +296,6 @@ class GlibcLoaded:
         for name, known in self._names.items():
             if known == -1:
                 self._names[name] = number
-
-
-def platform(abi: Abi) -> str | None:
-    """$PLATFORM where it does not depend on the CPU that runs the program.
-
-    Source: AT_PLATFORM, Linux arch/*/include/asm/elf.h, ELF_PLATFORM.
-    """
-    return {
-        (c.EM_X86_64, 64): "x86_64",
-        (c.EM_386, 32): "i686",
-        (c.EM_AARCH64, 64): "aarch64",
-    }.get((abi.machine, abi.bits))
 
 
 # Source: sysdeps/generic/ldconfig.h, FLAG_*; sysdeps/*/dl-cache.h, _DL_CACHE_DEFAULT_ID.

@@ -36,6 +36,8 @@ class Loader(NamedTuple):
     """The path of ld.so.cache; None for a loader that reads none."""
     recognised: bool = True
     """False: the bytes tell nothing, the rules are assumed."""
+    hwcaps: tuple[str, ...] = ()
+    """The glibc-hwcaps subdirectories that it may look into, best first."""
 
 
 # "/lib/x86_64-linux-gnu/\0/usr/lib/x86_64-linux-gnu/\0/lib/\0/usr/lib/\0"
@@ -65,6 +67,7 @@ def identify(raw: bytes, path: str, abi: Abi) -> Loader:
         directories,
         _lib(raw, directories),
         _cache_path(raw),
+        hwcaps=_hwcaps(raw),
     )
 
 
@@ -102,6 +105,16 @@ def _cache_path(raw: bytes) -> str | None:
     start = raw.rfind(b"\0", max(0, end - _LONGEST), end) + 1
     path = raw[start:end] + b"/ld.so.cache"
     return decode(path) if path[:1] == b"/" and _is_path(path) else None
+
+
+# "x86-64-v4:x86-64-v3:x86-64-v2", "power10:power9", "z16:z15:z14:z13"
+# Source: glibc sysdeps/*/dl-hwcaps-subdirs.c, _dl_hwcaps_subdirs[].
+_HWCAPS = re.compile(rb"\0((?:x86-64-v\d:)*x86-64-v2|(?:power\d\d:)*power9|(?:z\d\d:)*z13)\0")
+
+
+def _hwcaps(raw: bytes) -> tuple[str, ...]:
+    found = _HWCAPS.search(raw)
+    return tuple(decode(found[1]).split(":")) if found else ()
 
 
 def _is_path(text: bytes) -> bool:

@@ -12,25 +12,34 @@ from collections.abc import Iterator
 
 from elfpack.elf import constants as c
 from elfpack.elf.file import ElfFile, Malformed
-from elfpack.loader.records import Element, Hit, Kind, Outcome, Scope, SearchList
+from elfpack.loader.records import EMPTY_SCOPE, Element, Hit, Kind, Outcome, Scope, SearchList
 from elfpack.loader.system import System
 from elfpack.paths import basename, decode
 
 Verdict = tuple[Outcome, str]
 
 # load_library(), reserved[]: "c.pthread.rt.m.dl.util.xnet."
-_RESERVED = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\.")
+_RESERVED = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")
 _DEFAULT_PATH = "/lib:/usr/local/lib:/usr/lib"
+
+
+def reserved(name: str) -> str | None:
+    """The kind of a name that stands for musl itself, such as ``m`` for ``libm.so.6``."""
+    found = _RESERVED.match(name)
+    return None if found is None else found[1]
 
 
 class Musl:
     """The rules, with the system path of one root."""
 
     follows_filters = False
+    subdirectories = ("",)
+    """None for CPU features: the directory itself."""
 
     def __init__(self, system: System) -> None:
         self._system = system
-        self._environment = SearchList(Kind.ENVIRONMENT, _split(system.library_path))
+        text = "" if system.secure else system.library_path
+        self._environment = SearchList(Kind.ENVIRONMENT, _split(text))
         self._path: SearchList | None = None
 
     def chain(self, hit: Hit, above: tuple[SearchList, ...]) -> tuple[SearchList, ...]:
@@ -41,6 +50,8 @@ class Musl:
         if text is None:
             return above
         if "$" in text:
+            if self._system.secure and hit.via.kind is Kind.PROGRAM:
+                return above  # whoever executes it chooses its path
             text = _with_origin(text, self._system.origin_of(hit))
         elements = _split(text)
         kind = Kind.RUNPATH if elf.runpath is not None else Kind.RPATH
@@ -50,9 +61,16 @@ class Musl:
         """The chain has the object's own list already."""
         return Scope(chain)
 
+    def preload_scope(self, chain: tuple[SearchList, ...], hit: Hit) -> Scope:
+        """Nobody needs a preloaded object: no rpath counts. Source: load_preload()."""
+        return EMPTY_SCOPE
+
     def expand(self, name: str, hit: Hit) -> str | None:
         """Tokens in needed names are not expanded."""
         return name
+
+    def forbids(self, name: str) -> str | None:
+        return None
 
     def steps(self, name: str, scope: Scope) -> Iterator[SearchList]:
         """The lists of places, in order. Source: load_library()."""

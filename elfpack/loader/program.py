@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from typing import NamedTuple
 
 from elfpack.elf.file import ElfFile, Malformed
@@ -50,6 +51,11 @@ class Program(NamedTuple):
     """The ELF file, ``path`` being what the kernel opens."""
     scripts: tuple[Script, ...] = ()
     """The scripts on the way, the one that the user named first."""
+    set_id: bool = False
+    """Set-uid, or set-gid and executable by its group: the loader is told not to trust its user.
+
+    Source: Linux fs/exec.c, bprm_fill_uid().
+    """
 
     @property
     def kind(self) -> str:
@@ -80,7 +86,7 @@ def open_program(files: Files, name: str, cwd: str) -> Program | MissingInterpre
         content = _content(files, place, shown)
         if not isinstance(content, bytes):
             hit = Hit(path, place.path, content, place.node.identity, Via(Kind.PROGRAM))
-            return Program(name, path, hit, tuple(scripts))
+            return Program(name, path, hit, tuple(scripts), _set_id(place.node.mode))
         if len(scripts) == SCRIPT_DEPTH:
             raise InputError(
                 f"its interpreters are scripts, more than {SCRIPT_DEPTH} deep",
@@ -90,6 +96,10 @@ def open_program(files: Files, name: str, cwd: str) -> Program | MissingInterpre
         script = _script(files, content, (shown, path), place, cwd)
         scripts.append(script)
         path = _absolute(cwd, script.command or script.interpreter)
+
+
+def _set_id(mode: int) -> bool:
+    return bool(mode & stat.S_ISUID) or mode & 0o2010 == 0o2010
 
 
 def _absolute(cwd: str, name: str) -> str:

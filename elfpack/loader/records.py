@@ -55,6 +55,23 @@ class Via(NamedTuple):
     """The path of the object whose DT_RPATH or DT_RUNPATH led there."""
     written: str = ""
     """The element of the search path as it is written."""
+    hwcaps: str = ""
+    """The subdirectory for CPU features that it was found in: ``glibc-hwcaps/x86-64-v3``."""
+
+
+class Role(str, Enum):
+    """What made an object be loaded."""
+
+    NEEDED = "needed"
+    PRELOAD = "preload"
+    """LD_PRELOAD or /etc/ld.so.preload."""
+    FILTER = "filter"
+    """DT_FILTER of another object names it."""
+    AUXILIARY = "auxiliary"
+    """DT_AUXILIARY of another object names it."""
+
+    def __str__(self) -> str:
+        return self.value
 
 
 class Hit(NamedTuple):
@@ -117,6 +134,8 @@ class Scope(NamedTuple):
     runpath: SearchList | None = None
     no_default: bool = False
     """DF_1_NODEFLIB."""
+    secure_preload: bool = False
+    """A preload of a set-id program: no cache, and the file itself has to be set-uid."""
 
 
 EMPTY_SCOPE = Scope()

@@ -6,9 +6,12 @@ from typing import NamedTuple
 
 from elfpack.elf import constants as c
 from elfpack.elf.file import Abi, ElfFile
-from elfpack.loader.closure import Closure, walk
+from elfpack.loader import hwcaps
+from elfpack.loader.closure import Borrowed, Closure, Walk, walk
 from elfpack.loader.files import Files
 from elfpack.loader.identify import (
+    GLIBC,
+    MUSL,
     Loader,
     assumed,
     identify,
@@ -16,8 +19,9 @@ from elfpack.loader.identify import (
     usual_interpreters,
 )
 from elfpack.loader.machine import same_machine
+from elfpack.loader.preload import FILE, Wanted, of_file, of_variable
 from elfpack.loader.program import MissingInterpreter, Program, open_program
-from elfpack.loader.records import Hit, Kind, Probe, Scope, SearchList, Via
+from elfpack.loader.records import Hit, Kind, Probe, Role, Scope, SearchList, Via
 from elfpack.loader.search import Search
 from elfpack.loader.system import System
 from elfpack.paths import parent
@@ -33,6 +37,16 @@ class Options(NamedTuple):
     """The working directory as a guest path."""
     exclude: tuple[str, ...] = ()
     """Patterns of needed names that are not followed."""
+    cpu: str = hwcaps.BASELINE
+    """The CPU that programs are looked up for: ``baseline``, ``host`` or a level."""
+    facts: hwcaps.Facts = hwcaps.NO_FACTS
+    """What ``host`` stands for."""
+    preload: str = ""
+    """LD_PRELOAD as it is written."""
+    preload_file: bool = False
+    """Whether ``/etc/ld.so.preload`` counts."""
+    secure: bool = False
+    """Whether a set-id program runs with its privileges: its loader ignores the environment."""
 
 
 class Resolver:
@@ -41,7 +55,8 @@ class Resolver:
     def __init__(self, root: Root) -> None:
         self.files = Files(root)
         self._loaders: dict[tuple[str, Abi], Loader] = {}
-        self._searches: dict[tuple[Loader, Abi, str, str, str], Search] = {}
+        self._preload_file: bytes | None = None
+        self._searches: dict[tuple[object, ...], Search] = {}
 
     def resolve(self, name: str, options: Options) -> Closure:
         """What the loader would load for a program, script or library.
@@ -70,22 +85,78 @@ class Resolver:
                 hits=(program.hit,),
                 names=(program.name,),
                 requesters=(-1,),
+                roles=(Role.NEEDED,),
                 targets=((),),
+                filtees=((),),
                 scripts=program.scripts,
             )
         interpreter, path = self._interpreter(elf, options, loader_path)
         loader = self._loader(interpreter, path, elf.abi)
         missing = elf.interpreter if interpreter is None else None
-        search = self._search(loader, program.hit, options)
-        closure = walk(program, interpreter, search, options.exclude, missing)
+        search = self._search(loader, program, options)
+        preloads = self._preloads(loader, search.system.secure, options)
+        closure = walk(program, interpreter, search, options.exclude, missing, preloads)
         if elf.interpreter is None and interpreter is not None:
             closure = _without_unneeded(closure)
         return closure
 
+    def as_ldd(self, closure: Closure, options: Options) -> Closure | None:
+        """What ``ldd`` on that very path would tell, where $ORIGIN would be another for it: ldd
+        gives the path to the loader, which does not follow its links.
+
+        None where both are the same. Source: glibc elf/dl-object.c, _dl_new_object(), up to 2.41;
+        musl ldso/dynlink.c, fixup_rpath().
+        """
+        program, loader = closure.program, closure.loader
+        if program is None or loader is None or program.scripts or program.kind == "library":
+            return None
+        if loader.libc == GLIBC and loader.version >= (2, 42):
+            return None
+        texts = (*program.hit.elf.needed, program.hit.elf.rpath, program.hit.elf.runpath)
+        if not any("ORIGIN" in (text or "") for text in (*texts, options.library_path)):
+            return None
+        if parent(program.hit.path) == parent(program.hit.real_path):
+            return None
+        named = program._replace(hit=program.hit._replace(real_path=program.hit.path))
+        return self.closure(named, options)
+
     def search(self, closure: Closure, options: Options) -> Search:
         """The searches that a closure was made by."""
-        assert closure.loader is not None
-        return self._search(closure.loader, closure.hits[0], options)
+        assert closure.loader is not None and closure.program is not None
+        return self._search(closure.loader, closure.program, options)
+
+    def steps(self, closure: Closure, options: Options) -> tuple[Walk, Search]:
+        """The walk of a closure once more, with every name that was asked for."""
+        search = self.search(closure, options)
+        assert closure.program is not None
+        state = Walk(closure.program, closure.interpreter, search, options.exclude)
+        state.steps = []
+        state.preload(self._preloads(search.system.loader, search.system.secure, options))
+        state.run()
+        return state, search
+
+    def borrowed(self, closure: Closure, options: Options) -> tuple[Borrowed, ...]:
+        """The needs that are met only because something else had loaded that object before: their
+        own search would find another one, or nothing."""
+        if closure.program is None or closure.loader is None:
+            return ()
+        state, search = self.steps(closure, options)
+        place = {number: position for position, number in enumerate(state.order)}
+        found = []
+        for step in state.steps or ():
+            if step.scope is not None or step.target < 0:
+                continue
+            hit = state.hits[step.target]
+            if hit.via.kind is Kind.INTERPRETER or state.roles[step.target] is Role.PRELOAD:
+                continue
+            scope = state.scopes[step.requester]
+            answer = search.find(step.name, scope, search.table(scope))
+            same = isinstance(answer, Hit) and answer.identity == hit.identity
+            if not same:
+                own = answer.path if answer is not None else None
+                requester, target = place[step.requester], place[step.target]
+                found.append(Borrowed(step.name, requester, target, own))
+        return tuple(found)
 
     def trail(
         self, closure: Closure, name: str, requester: int, options: Options
@@ -143,14 +214,31 @@ class Resolver:
             self._loaders[key] = known
         return known
 
-    def _search(self, loader: Loader, program: Hit, options: Options) -> Search:
+    def _preloads(self, loader: Loader, secure: bool, options: Options) -> list[Wanted]:
+        wanted = of_variable(options.preload, secure=secure) if options.preload else []
+        if secure and loader.libc == MUSL:
+            wanted = []
+        if options.preload_file and loader.libc == GLIBC:
+            raw = self._preload_file
+            if raw is None:
+                found = self.files.read_all(FILE)
+                self._preload_file = raw = found if isinstance(found, bytes) else b""
+            wanted += of_file(raw)
+        return wanted
+
+    def _search(self, loader: Loader, program: Program, options: Options) -> Search:
         # Tokens in LD_LIBRARY_PATH stand for the program's values, so only then it matters.
-        origin = parent(program.real_path) if "$" in options.library_path else "/"
-        key = (loader, program.elf.abi, options.library_path, origin, options.cwd)
+        hit = program.hit
+        origin = parent(hit.opened_as) if "$" in options.library_path else "/"
+        secure = options.secure and program.set_id
+        abi = hit.elf.abi
+        where = (options.library_path, origin, options.cwd, secure)
+        key = (loader, abi, where, options.cpu, options.facts)
         known = self._searches.get(key)
         if known is None:
+            cpu = hwcaps.cpu_of(options.cpu, abi, options.facts)
             system = System(
-                self.files, loader, program.elf.abi, options.library_path, origin, options.cwd
+                self.files, loader, abi, options.library_path, origin, options.cwd, cpu, secure
             )
             known = self._searches.setdefault(key, Search(system))
         return known

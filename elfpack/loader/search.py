@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from elfpack.elf.file import Malformed
 from elfpack.loader.glibc import Glibc
 from elfpack.loader.identify import MUSL
 from elfpack.loader.musl import Musl
-from elfpack.loader.records import Hit, Kind, Outcome, Probe, Refusal, Scope, SearchList, Via
+from elfpack.loader.records import Hit, Kind, Outcome, Probe, Refusal, Scope, Via
 from elfpack.loader.system import System
 
 Answer = Hit | Refusal | None
@@ -27,6 +28,8 @@ class Loaded(Protocol):
 
 
 Rules = Glibc | Musl
+Dead = set[tuple[str, int]]
+"""Directories, and the number of a subdirectory in each, that do not exist."""
 
 
 class Search:
@@ -36,6 +39,8 @@ class Search:
         self.system = system
         self.rules: Rules = Musl(system) if system.loader.libc == MUSL else Glibc(system)
         self._answers: dict[Scope, dict[str, Answer]] = {}
+        self._existing: dict[str, tuple[str, ...]] = {}
+        """What is there of the subdirectories of each directory."""
 
     def table(self, scope: Scope) -> dict[str, Answer]:
         """The answers known for a scope; :meth:`find` fills it."""
@@ -53,24 +58,78 @@ class Search:
         table[name] = answer
         return answer
 
-    def trail(self, name: str, scope: Scope) -> tuple[Probe, ...]:
-        """Every candidate that the search for a name meets, with its outcome."""
-        return tuple(probe for probe, _ in self._run(name, scope))
+    def trail(self, name: str, scope: Scope, dead: Dead | None = None) -> tuple[Probe, ...]:
+        """Every candidate that the search for a name meets, with its outcome.
 
-    def _run(self, name: str, scope: Scope) -> Iterator[tuple[Probe, Answer]]:
+        ``dead`` remembers over several searches of one process which directories do not exist:
+        the loader tries each of those once.
+        """
+        known: Dead = set() if dead is None else dead
+        return tuple([probe for probe, _ in self._run(name, scope, known)])
+
+    def _run(
+        self, name: str, scope: Scope, dead: Dead | None = None
+    ) -> Iterator[tuple[Probe, Answer]]:
         if "/" in name:
             yield self._try(name, Via(Kind.PATH))
             return
         for places in self.rules.steps(name, scope):
-            for path, via in _candidates(places, name):
-                probe, answer = self._try(path, via)
+            for path in places.files:
+                probe, answer = self._try(path, Via(places.kind, hwcaps=self._below(path)))
                 yield probe, answer
                 if answer is not None:
                     return
-                if probe.outcome is Outcome.END_OF_LIST:
+            for element in places.elements:
+                outcome = Outcome.MISSING
+                for sub in self._subdirectories(element.directory, dead):
+                    via = Via(places.kind, places.owner, element.written, sub.rstrip("/"))
+                    path = element.directory + sub + name
+                    probe, answer = self._try(path, via, setuid=scope.secure_preload)
+                    yield probe, answer
+                    if answer is not None:
+                        return
+                    outcome = probe.outcome
+                # What became of the last, which is the directory itself, counts: open_path().
+                if outcome is Outcome.END_OF_LIST:
                     break
 
-    def _try(self, path: str, via: Via) -> tuple[Probe, Answer]:
+    def _subdirectories(self, directory: str, dead: Dead | None) -> Iterable[str]:
+        """What is tried in a directory. Only a trail has those that do not exist, once each; a
+        relative one may come to exist, and is always tried."""
+        if dead is not None:
+            return self._tried(directory, dead)
+        known = self._existing.get(directory)
+        if known is None:
+            # The first component decides for most: no directory has any of them.
+            exists = self._exists
+            known = tuple(
+                [
+                    sub
+                    for sub in self.rules.subdirectories
+                    if (not sub and not directory.startswith("/"))
+                    or (exists(directory + sub.partition("/")[0]) and exists(directory + sub))
+                ]
+            )
+            self._existing[directory] = known
+        return known
+
+    def _tried(self, directory: str, dead: Dead) -> Iterator[str]:
+        for number, sub in enumerate(self.rules.subdirectories):
+            if (directory, number) in dead:
+                continue
+            yield sub
+            if directory.startswith("/") and not self._exists(directory + sub):
+                dead.add((directory, number))
+
+    def _below(self, path: str) -> str:
+        """The subdirectory for CPU features that a path of the cache leads to."""
+        directory = path.rpartition("/")[0] + "/"
+        for sub in self.rules.subdirectories:
+            if sub and directory.endswith("/" + sub):
+                return sub.rstrip("/")
+        return ""
+
+    def _try(self, path: str, via: Via, *, setuid: bool = False) -> tuple[Probe, Answer]:
         files = self.system.files
         place = files.find(self.system.absolute(path))
         if isinstance(place, int):
@@ -86,6 +145,9 @@ class Search:
         outcome, detail = self.rules.judge(content, place.node.size)
         if outcome is not Outcome.FOUND:
             return self._probe(path, via, outcome, detail)
+        if setuid and not place.node.mode & stat.S_ISUID:
+            detail = "not set-uid, as a preload of a set-id program has to be"
+            return self._probe(path, via, Outcome.SKIPPED, detail)
         probe = Probe(path, via, outcome)
         if isinstance(content, Malformed):
             return probe, Refusal(path, content.message)
@@ -96,15 +158,12 @@ class Search:
         return probe, Refusal(path, detail) if outcome is Outcome.FATAL else None
 
     def _directory_exists(self, path: str, number: int) -> bool:
-        if number in (errno.ENOENT, errno.EACCES):  # decides nothing for these
+        # It decides nothing for the first two; a relative one is never looked at: fillin_rpath().
+        if number in (errno.ENOENT, errno.EACCES) or not path.startswith("/"):
             return True
-        directory = self.system.absolute(path).rpartition("/")[0]
-        place = self.system.files.find(directory + "/")
+        return self._exists(path.rpartition("/")[0] + "/")
+
+    def _exists(self, directory: str) -> bool:
+        """Whether there is a directory of that name, links followed."""
+        place = self.system.files.walker.directory(self.system.absolute(directory).rstrip("/"))
         return not isinstance(place, int)
-
-
-def _candidates(places: SearchList, name: str) -> Iterator[tuple[str, Via]]:
-    for path in places.files:
-        yield path, Via(places.kind)
-    for element in places.elements:
-        yield element.directory + name, Via(places.kind, places.owner, element.written)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from elfpack.elf.file import Abi
 from elfpack.loader.files import Files
+from elfpack.loader.hwcaps import Cpu
 from elfpack.loader.identify import Loader
 from elfpack.loader.records import Hit
 from elfpack.paths import join, parent
@@ -22,6 +23,9 @@ class System(NamedTuple):
     """Of the program: tokens in LD_LIBRARY_PATH stand for its values."""
     cwd: str = "/"
     """The working directory, for relative elements and names with a slash."""
+    cpu: Cpu = Cpu()
+    secure: bool = False
+    """AT_SECURE: a set-id program, whose loader trusts neither environment nor $ORIGIN."""
 
     def absolute(self, path: str) -> str:
         """A path as the loader opens it, made absolute by the working directory."""

@@ -40,6 +40,23 @@ def expand(text: str, tokens: Tokens) -> str | None:
     return "".join(pieces) + text[at:]
 
 
+def has_token(text: str) -> bool:
+    """Whether a token stands in ``text``."""
+    return "$" in text and _TOKEN.search(text) is not None
+
+
+def uses_origin(text: str) -> bool | None:
+    """Whether $ORIGIN stands at the beginning of ``text`` alone, as a whole component, as a
+    set-id program may have it; None without $ORIGIN.
+
+    Source: glibc elf/dl-load.c, _dl_dst_substitute().
+    """
+    found = [m for m in _TOKEN.finditer(text) if (m["curly"] or m["plain"]) == "ORIGIN"]
+    if not found:
+        return None
+    return len(found) == 1 and found[0].start() == 0 and text[found[0].end() :][:1] in ("", "/")
+
+
 def split_path(text: str, separators: str, tokens: Tokens) -> tuple[Element, ...]:
     """The directories of a search path, each once, in order.
 

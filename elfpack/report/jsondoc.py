@@ -6,23 +6,29 @@ A name that is not UTF-8 has its odd bytes as the lone surrogates U+DC80 to U+DC
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from elfpack.errors import ElfpackError
-from elfpack.loader.closure import Closure
+from elfpack.loader.closure import Borrowed, Closure
 from elfpack.loader.program import SEARCH_PATH
 
 SCHEMA = "elfpack.deps/1"
 
 
-def document(results: Iterable[Closure | tuple[str, ElfpackError]]) -> dict[str, Any]:
-    """The whole document. Programs that could not be read are in ``errors``, by their names."""
+def document(
+    results: Iterable[Closure | tuple[str, ElfpackError]],
+    borrowed: Callable[[Closure], Iterable[Borrowed]],
+) -> dict[str, Any]:
+    """The whole document. Programs that could not be read are in ``errors``, by their names.
+
+    ``borrowed`` tells of a closure which needs are met by chance.
+    """
     programs: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []
     for result in results:
         if isinstance(result, Closure):
-            programs.append(program(result))
+            programs.append(program(result, borrowed(result)))
             if result.refusal is not None:
                 errors.append({"path": result.name, "message": _refusal(result)})
         else:
@@ -36,7 +42,7 @@ def _refusal(closure: Closure) -> str:
     return f"{closure.refusal.path}: {closure.refusal.reason}"
 
 
-def program(closure: Closure) -> dict[str, Any]:
+def program(closure: Closure, borrowed: Iterable[Borrowed]) -> dict[str, Any]:
     """One closure."""
     header = closure.hits[0].elf.header if closure.hits else None
     elf = closure.hits[0].elf if closure.hits else None
@@ -56,8 +62,21 @@ def program(closure: Closure) -> dict[str, Any]:
                 "soname": library.soname,
                 "found_by": library.found_by,
                 "needed_by": list(library.needed_by),
+                "role": library.role,
+                "hwcaps": library.hwcaps,
             }
             for library in closure.libraries
+        ],
+        "preloads": _preloads(closure),
+        "audit": [name for text in (elf.audit if elf else ()) for name in text.split(":") if name],
+        "loaded_before": [
+            {
+                "name": b.name,
+                "needed_by": closure.label(b.requester),
+                "path": closure.hits[b.target].path,
+                "own_search": b.own,
+            }
+            for b in borrowed
         ],
         "missing": _missing(closure),
         "excluded": list(closure.excluded),
@@ -66,6 +85,18 @@ def program(closure: Closure) -> dict[str, Any]:
             for s in closure.scripts
         ],
     }
+
+
+def _preloads(closure: Closure) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": preload.name,
+            "source": preload.source,
+            "path": closure.hits[preload.target].path if preload.target > 0 else None,
+            "reason": preload.reason or None,
+        }
+        for preload in closure.preloads
+    ]
 
 
 def _missing(closure: Closure) -> list[dict[str, Any]]:

@@ -1,10 +1,12 @@
-"""ldd's format, without the addresses and the vDSO."""
+"""ldd's format, without the addresses and the vDSO: glibc's, or musl's for a program of musl."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from elfpack.loader.closure import Closure
+from elfpack.loader.closure import MISSING, Closure
+from elfpack.loader.identify import MUSL
+from elfpack.loader.musl import reserved
 from elfpack.loader.records import Hit, Kind
 
 
@@ -18,10 +20,13 @@ def lines(closure: Closure) -> Iterator[str]:
     if closure.missing_command is not None:
         yield f"\t{closure.missing_command} => not found"
         return
-    if not closure.hits[0].elf.needed and closure.missing_interpreter is None:
-        yield "\tstatically linked"
-        return
-    yield from _objects(closure)
+    if closure.loader is not None and closure.loader.libc == MUSL:
+        yield from _musl(closure, closure.loader.path)
+    elif not closure.hits[0].elf.needed:  # whatever was preloaded
+        if closure.missing_interpreter is None:
+            yield "\tstatically linked"
+    else:
+        yield from _objects(closure)
     if closure.missing_interpreter is not None:
         yield f"\t{closure.missing_interpreter} => not found"
 
@@ -32,6 +37,8 @@ def _objects(closure: Closure) -> Iterator[str]:
     # order, which holds found objects only. Source: glibc elf/rtld.c, dl_main().
     misses = list(closure.misses)[::-1]
     for number, hit in enumerate(closure.hits[1:], start=1):
+        if number in closure.unlisted:
+            continue
         if hit.via.kind is not Kind.INTERPRETER:
             while misses and misses[-1].after <= number:
                 yield f"\t{misses.pop().name} => not found"
@@ -44,3 +51,33 @@ def _object(name: str, hit: Hit) -> str:
     if hit.via.kind is Kind.INTERPRETER or name == hit.path:
         return f"\t{hit.path}"
     return f"\t{name} => {hit.path}"
+
+
+def _musl(closure: Closure, loader: str) -> Iterator[str]:
+    """The loader itself, then each object when it is loaded, and the first of each kind of names
+    that stand for the loader. Source: musl ldso/dynlink.c, load_library(), __dls3().
+    """
+    if closure.missing_interpreter is None:
+        yield f"\t{loader}"
+    told: set[str] = set()
+    listed = {0}
+    for name, target in _musl_names(closure):
+        kind = reserved(name)
+        if kind is not None or name == loader:
+            if kind is not None and kind not in told and closure.missing_interpreter is None:
+                told.add(kind)
+                yield f"\t{name} => {loader}"
+        elif target == MISSING:
+            yield f"\t{name} => not found"
+        elif target not in listed and target >= 0:
+            listed.add(target)
+            yield f"\t{name} => {closure.hits[target].path}"
+
+
+def _musl_names(closure: Closure) -> Iterator[tuple[str, int]]:
+    """Every name that is asked for, in order; a preload that is missing is passed over silently."""
+    for preload in closure.preloads:
+        if preload.target >= 0:
+            yield preload.name, preload.target
+    for number, row in enumerate(closure.targets):
+        yield from zip(closure.hits[number].elf.needed, row, strict=False)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from elfpack.loader.closure import EXCLUDED, MISSING, Closure
-from elfpack.loader.records import Hit, Kind
+from elfpack.loader.closure import EXCLUDED, MISSING, Borrowed, Closure
+from elfpack.report.edges import Edge, edges, how, note
 
 
-def lines(closure: Closure) -> Iterator[str]:
+def lines(closure: Closure, borrowed: Iterable[Borrowed] = ()) -> Iterator[str]:
     """The program, and below each object what it needs.
 
     An object's own needs stand where it is met first; where it is met again it has the mark
@@ -22,7 +22,7 @@ def lines(closure: Closure) -> Iterator[str]:
         yield f"  {closure.interpreter.path} [interpreter]"
     if closure.missing_interpreter is not None:
         yield f"  {closure.missing_interpreter} => not found [interpreter]"
-    yield from _below(closure)
+    yield from _below(closure, borrowed)
 
 
 def _head(closure: Closure) -> str:
@@ -34,41 +34,29 @@ def _head(closure: Closure) -> str:
     return line
 
 
-def _below(closure: Closure) -> Iterator[str]:
+def _below(closure: Closure, borrowed: Iterable[Borrowed]) -> Iterator[str]:
+    below = edges(closure, borrowed)
     opened = {0}
-    stack: list[tuple[int, int, int]] = [(0, 0, 1)]  # object, next of its needs, depth
+    stack = [iter(below[0])]
     while stack:
-        number, position, depth = stack.pop()
-        row = closure.targets[number] if number < len(closure.targets) else ()
-        if position == len(row):
+        edge = next(stack[-1], None)
+        if edge is None:
+            stack.pop()
             continue
-        stack.append((number, position + 1, depth))
-        name = closure.hits[number].elf.needed[position]
-        target = row[position]
-        indent = "  " * depth
-        if target == MISSING:
-            yield f"{indent}{name} => not found"
-        elif target == EXCLUDED:
-            yield f"{indent}{name} [excluded]"
-        else:
-            hit = closure.hits[target]
-            again = target in opened and bool(hit.elf.needed)
-            yield f"{indent}{_edge(name, hit)}{' (above)' if again else ''}"
-            if target not in opened:
-                opened.add(target)
-                stack.append((target, 0, depth + 1))
+        indent = "  " * len(stack)
+        again = edge.target in opened and bool(edge.target >= 0 and below[edge.target])
+        yield f"{indent}{_edge(closure, edge)}{' (above)' if again and edge.target else ''}"
+        if edge.target >= 0 and edge.target not in opened:
+            opened.add(edge.target)
+            stack.append(iter(below[edge.target]))
 
 
-def _edge(name: str, hit: Hit) -> str:
-    if hit.via.kind is Kind.PROGRAM:
-        return f"{name} => {hit.path} [the program itself]"
-    shown = hit.path if name == hit.path else f"{name} => {hit.path}"
-    return f"{shown} [{how(hit)}]"
-
-
-def how(hit: Hit) -> str:
-    """How an object was found: ``runpath $ORIGIN/../lib``."""
-    via = hit.via
-    if via.kind in (Kind.RPATH, Kind.RUNPATH):
-        return f"{via.kind} {via.written} of {via.owner}"
-    return str(via.kind)
+def _edge(closure: Closure, edge: Edge) -> str:
+    if edge.target == MISSING:
+        return f"{edge.name} => not found{note(edge)}"
+    if edge.target == EXCLUDED:
+        return f"{edge.name} [excluded]"
+    hit = closure.hits[edge.target]
+    shown = hit.path if edge.name == hit.path else f"{edge.name} => {hit.path}"
+    found = "the program itself" if edge.target == 0 else how(hit)
+    return f"{shown} [{found}]{note(edge)}"

@@ -65,7 +65,7 @@ class Walker:
         if name not in ("", ".", "..") and len(path) < PATH_LIMIT // 4:
             directory = self._directories.get(before)
             if directory is None:
-                directory = self._directory(before)
+                directory = self.directory(before)
             if isinstance(directory, int):
                 return directory
             node = self.root.node(directory, name)
@@ -81,7 +81,7 @@ class Walker:
         """As :meth:`find`, with every link on the way in ``hops``."""
         return self._walk(path, follow)
 
-    def _directory(self, path: str) -> str | int:
+    def directory(self, path: str) -> str | int:
         """The real path of the directory that ``path`` names, remembered."""
         known = self._directories.get(path)
         if known is None:

@@ -114,7 +114,7 @@ DEPS_MAY = (
     *("elfpack.loader", "elfpack.elf", "elfpack.root", "elfpack.formats", "elfpack.report"),
     *("elfpack.blob", "elfpack.paths", "elfpack.errors", "elfpack.cli.deps", "elfpack.cli.main"),
     *("elfpack.cli.options", "elfpack.cli.ui", "elfpack.api.resolve", "elfpack.api.session"),
-    "elfpack.api.names",
+    *("elfpack.api.names", "elfpack.api.host"),
 )
 FRAMES = {"elfpack", "elfpack.cli", "elfpack.api"}
 

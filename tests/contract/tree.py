@@ -16,6 +16,7 @@ import pytest
 
 from tests.cli import Ran, elfpack, environment, well_spoken
 from tests.elfbuild import elf
+from tests.worlds import loader_of
 
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 LIBC = "libc.so.6"
@@ -57,7 +58,7 @@ def plant(top: Path, files: Mapping[str, Content]) -> Path:
 def system(top: Path, more: Mapping[str, Content] = NO_FILES) -> Path:
     """A root with a loader, a C library, and further files."""
     base: dict[str, Content] = {
-        LOADER: library("ld-linux-x86-64.so.2"),
+        LOADER: loader_of("glibc version=2.37 dirs=/lib64:/usr/lib64:/lib:/usr/lib"),
         f"/lib/{LIBC}": library(LIBC, "ld-linux-x86-64.so.2"),
     }
     return plant(top, {**base, **more})

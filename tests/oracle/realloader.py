@@ -7,6 +7,10 @@ import re
 import subprocess
 from pathlib import Path
 
+from elfpack.api.session import Session
+from elfpack.loader.closure import Closure
+from elfpack.loader.search import Dead
+
 _ADDRESS = re.compile(rb" \(0x[0-9a-f]+\)$")
 _VDSO = re.compile(rb"\tlinux-(vdso|gate)")
 
@@ -23,12 +27,16 @@ def ask(loader: str, program: str, *, cwd: Path | None = None, **env: str) -> tu
         stdin=subprocess.DEVNULL,
         timeout=60,
     )
-    lines = [
+    return done.returncode, listed(done.stdout)
+
+
+def listed(output: bytes) -> list[str]:
+    """The lines of a loader's list without addresses and the vDSO."""
+    return [
         os.fsdecode(_ADDRESS.sub(b"", line))
-        for line in done.stdout.split(b"\n")
+        for line in output.split(b"\n")
         if line and not _VDSO.match(line)
     ]
-    return done.returncode, lines
 
 
 def message(loader: str, program: str, *, cwd: Path | None = None, **env: str) -> str:
@@ -49,3 +57,16 @@ def candidates(loader: str, program: str, *, cwd: Path | None = None, **env: str
     """The paths of ``trying file=`` in ``LD_DEBUG=libs``, in order."""
     text = message(loader, program, cwd=cwd, LD_DEBUG="libs", **env)
     return re.findall(r"trying file=(.*)", text)
+
+
+def traced(session: Session, closure: Closure) -> list[str]:
+    """The candidates that elfpack's own trace has, in order, as ``LD_DEBUG=libs`` tells them: a
+    name with a slash is opened without a word."""
+    state, search = session.resolver.steps(closure, session.again(closure))
+    dead: Dead = set()
+    return [
+        probe.path
+        for step in state.steps or ()
+        if step.scope is not None and "/" not in step.name
+        for probe in search.trail(step.name, step.scope, dead)
+    ]

@@ -18,11 +18,12 @@ class Row:
     world: Mapping[str, str]
     """Below ``/w``, in the words of ``tests/worlds.py``."""
     lines: tuple[str, ...] = ()
-    """What ldd prints, without the tab."""
+    """What ldd prints, without the tab; of musl's without the lines that name its loader."""
     refusal: str = ""
     """Where the loader stops: its reason."""
     program: str = "/w/bin/exe"
     library_path: str = ""
+    preload: str = ""
     cwd: str = "/w"
     by_kernel: bool = False
     """The oracle starts the program itself: given to ld.so, its links would not be resolved."""
@@ -704,7 +705,231 @@ JUDGED = [
     ),
 ]
 
-GLIBC_ROWS = [*ORDER, *LISTS, *TOKENS, *LOADED, *JUDGED]
+HWCAPS = [
+    Row(
+        name="a subdirectory for the CPU goes before the directory",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so rpath=/w/lib",
+            "/w/lib/libxa.so": "lib",
+            "/w/lib/glibc-hwcaps/x86-64-v2/libxa.so": "lib",
+        },
+        lines=found("libxa.so", at="/w/lib/glibc-hwcaps/x86-64-v2"),
+    ),
+    Row(
+        name="a subdirectory that no CPU has",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so rpath=/w/lib",
+            "/w/lib/libxa.so": "lib",
+            "/w/lib/glibc-hwcaps/x86-64-v9/libxa.so": "lib",
+            "/w/lib/glibc-hwcaps/libxa.so": "lib",
+        },
+        lines=found("libxa.so"),
+    ),
+    Row(
+        name="a directory with its subdirectories goes before the next",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so rpath=/w/lib:/w/more",
+            "/w/lib/libxa.so": "lib",
+            "/w/more/glibc-hwcaps/x86-64-v2/libxa.so": "lib",
+        },
+        lines=found("libxa.so"),
+    ),
+    Row(
+        name="older subdirectories",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so,libxb.so,libxc.so,libxd.so rpath=/w/lib",
+            "/w/lib/libxa.so": "lib",
+            "/w/lib/tls/libxa.so": "lib",
+            "/w/lib/x86_64/libxa.so": "lib",
+            "/w/lib/x86_64/libxb.so": "lib",
+            "/w/lib/libxb.so": "lib",
+            "/w/lib/tls/x86_64/libxc.so": "lib",
+            "/w/lib/tls/libxc.so": "lib",
+            "/w/lib/x86_64/tls/libxd.so": "lib",
+            "/w/lib/libxd.so": "lib",
+        },
+        lines=(
+            *found("libxa.so", at="/w/lib/tls"),
+            *found("libxb.so", at="/w/lib/x86_64"),
+            *found("libxc.so", at="/w/lib/tls/x86_64"),
+            *found("libxd.so"),
+        ),
+    ),
+    Row(
+        name="newer subdirectories go before older ones",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so",
+            "/w/lib/tls/libxa.so": "lib",
+            "/w/lib/glibc-hwcaps/x86-64-v2/libxa.so": "lib",
+        },
+        library_path="/w/lib",
+        lines=found("libxa.so", at="/w/lib/glibc-hwcaps/x86-64-v2"),
+    ),
+    Row(
+        name="a loop of links in a subdirectory does not end the list",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so rpath=/w/lib:/w/more",
+            "/w/lib/tls/libxa.so": "-> libxa.so",
+            "/w/more/libxa.so": "lib",
+        },
+        lines=found("libxa.so", at="/w/more"),
+    ),
+    Row(
+        name="a text file in a subdirectory stops the loader",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so rpath=/w/lib",
+            "/w/lib/tls/libxa.so": "text INPUT(-lxa) and more than sixty-four bytes of it, and all is text",
+            "/w/lib/libxa.so": "lib",
+        },
+        refusal="invalid ELF header",
+    ),
+    Row(
+        name="the origin of a library in a subdirectory is there",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so rpath=/w/lib",
+            "/w/lib/tls/libxa.so": "lib needs=libxb.so runpath=$ORIGIN/..",
+            "/w/lib/libxb.so": "lib",
+        },
+        lines=(
+            *found("libxa.so", at="/w/lib/tls"),
+            *found("libxb.so", at="/w/lib/tls/.."),
+        ),
+    ),
+    Row(
+        name="a name with a slash has no subdirectories",
+        world={
+            "/w/bin/exe": "exe needs=/w/lib/libxa.so",
+            "/w/lib/libxa.so": "lib",
+            "/w/lib/tls/libxa.so": "lib",
+        },
+        lines=("/w/lib/libxa.so",),
+    ),
+    Row(
+        name="a relative directory that is a file ends the list",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so rpath=file:/w/lib",
+            "/w/file": "empty",
+            "/w/lib/libxa.so": "lib",
+        },
+        lines=missing("libxa.so"),
+    ),
+]
+
+PRELOADS = [
+    Row(
+        name="a preload goes first",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so rpath=/w/lib",
+            "/w/lib/libxa.so": "lib needs=libxc.so",
+            "/w/lib/libxp.so": "lib needs=libxb.so",
+            "/w/lib/libxb.so": "lib",
+            "/w/lib/libxc.so": "lib",
+        },
+        preload="libxp.so",
+        lines=found("libxp.so", "libxa.so", "libxb.so", "libxc.so"),
+    ),
+    Row(
+        name="preloads are separated by spaces and colons",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so rpath=/w/lib",
+            "/w/lib/libxa.so": "lib",
+            "/w/lib/libxp.so": "lib",
+            "/w/lib/libxq.so": "lib",
+        },
+        preload=" libxp.so: /w/lib/libxq.so",
+        lines=(*found("libxp.so"), "/w/lib/libxq.so", *found("libxa.so")),
+    ),
+    Row(
+        name="a preload that is missing is passed over",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so rpath=/w/lib",
+            "/w/lib/libxa.so": "lib",
+        },
+        preload="libxp.so /w/none.so",
+        lines=found("libxa.so"),
+    ),
+    Row(
+        name="a preload that is no library is passed over",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so rpath=/w/lib",
+            "/w/lib/libxa.so": "lib",
+            "/w/lib/libxp.so": "text nothing",
+        },
+        preload="libxp.so",
+        lines=found("libxa.so"),
+    ),
+    Row(
+        name="a preload answers for its soname, and keeps its place",
+        world={
+            "/w/bin/exe": "exe needs=libxb.so,libxa.so rpath=/w/lib",
+            "/w/lib/libxa.so": "lib",
+            "/w/lib/libxb.so": "lib",
+            "/w/other/copy.so": "lib soname=libxa.so",
+        },
+        preload="/w/other/copy.so",
+        lines=("/w/other/copy.so", *found("libxb.so")),
+    ),
+    Row(
+        name="the needs of a preload are looked for by the program's rpath",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so rpath=/w/lib",
+            "/w/lib/libxa.so": "lib",
+            "/w/lib/libxb.so": "lib",
+            "/w/other/libxp.so": "lib needs=libxb.so",
+        },
+        preload="/w/other/libxp.so",
+        lines=("/w/other/libxp.so", *found("libxa.so", "libxb.so")),
+    ),
+    Row(
+        name="a preload is looked for by the program's runpath, its needs are not",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so runpath=/w/lib",
+            "/w/lib/libxa.so": "lib",
+            "/w/lib/libxp.so": "lib needs=libxb.so",
+            "/w/lib/libxb.so": "lib",
+        },
+        preload="libxp.so",
+        lines=(*found("libxp.so", "libxa.so"), *missing("libxb.so")),
+    ),
+    Row(
+        name="what is preloaded twice is loaded once",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so rpath=/w/lib",
+            "/w/lib/libxa.so": "lib",
+        },
+        preload="libxa.so /w/lib/libxa.so libxa.so",
+        lines=found("libxa.so"),
+    ),
+    Row(
+        name="tokens in a preload with a slash",
+        world={
+            "/w/bin/exe": "exe needs=libxa.so rpath=/w/lib",
+            "/w/lib/libxa.so": "lib",
+            "/w/lib/libxp.so": "lib",
+        },
+        preload="$ORIGIN/../lib/libxp.so",
+        lines=("$ORIGIN/../lib/libxp.so => /w/bin/../lib/libxp.so", *found("libxa.so")),
+    ),
+    Row(
+        name="a program without needs loads its preload all the same",
+        world={"/w/bin/exe": "exe", "/w/lib/libxp.so": "lib"},
+        preload="/w/lib/libxp.so",
+        lines=("statically linked",),
+    ),
+    Row(
+        name="a library that is a filter: what it filters is before it, and not listed",
+        world={
+            "/w/lib/libxa.so": "lib needs=libxb.so filter=libxf.so runpath=/w/lib",
+            "/w/lib/libxb.so": "lib",
+            "/w/lib/libxf.so": "lib needs=libxc.so",
+            "/w/lib/libxc.so": "lib",
+        },
+        program="/w/lib/libxa.so",
+        lines=(*found("libxb.so"), *missing("libxc.so")),
+    ),
+]
+
+GLIBC_ROWS = [*ORDER, *LISTS, *TOKENS, *LOADED, *JUDGED, *HWCAPS, *PRELOADS]
 
 SYSTEM_ROWS = [
     Row(
@@ -826,7 +1051,7 @@ MUSL_ROWS = [
             "/w/bin/exe": "exe needs=/w/lib/libxa.so,libxa.so",
             "/w/lib/libxa.so": "lib",
         },
-        lines=("/w/lib/libxa.so", *missing("libxa.so")),
+        lines=("/w/lib/libxa.so => /w/lib/libxa.so", *missing("libxa.so")),
     ),
     Row(
         name="tokens in a needed name stay",

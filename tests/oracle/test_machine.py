@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
 from elfpack.api.session import Session
 from elfpack.errors import ElfpackError
 from elfpack.loader.closure import Closure
 from elfpack.report import ldd
+from tests.oracle.figures import record
 from tests.oracle.realloader import ask
 
 PLACES = ("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/libexec", "/usr/local/bin")
@@ -20,7 +19,7 @@ DIFFERING: frozenset[str] = frozenset()
 """Files where elfpack is not equal to the loader yet, by name. Empty, and it has to stay so."""
 
 
-def _elf_files() -> Iterator[str]:
+def elf_files() -> Iterator[str]:
     for place in PLACES:
         for directory, _, names in os.walk(place):
             for name in sorted(names):
@@ -35,7 +34,7 @@ def _elf_files() -> Iterator[str]:
 def _dynamic(session: Session) -> tuple[dict[str, Closure], dict[str, str]]:
     closures: dict[str, Closure] = {}
     refused: dict[str, str] = {}
-    for path in _elf_files():
+    for path in elf_files():
         try:
             closure = session.resolve(path)
         except ElfpackError as e:
@@ -46,19 +45,15 @@ def _dynamic(session: Session) -> tuple[dict[str, Closure], dict[str, str]]:
     return closures, refused
 
 
-def test_every_elf_file(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_elf_file() -> None:
     with Session("/") as session:
         closures, refused = _dynamic(session)
-        by_loader = {
-            path: c.interpreter.path if c.interpreter is not None else None
-            for path, c in closures.items()
-        }
-        native = _native(closures, by_loader)
+        loaders = native(closures)
     with ThreadPoolExecutor(2) as pool:
         # What elfpack calls no program, the loader has to refuse too.
-        loader = next(iter(native.values()))
+        loader = next(iter(loaders.values()))
         refusing = dict(zip(refused, pool.map(lambda p: ask(loader, p)[0], refused), strict=True))
-        answers = dict(zip(native, pool.map(lambda p: ask(native[p], p), native), strict=True))
+        answers = dict(zip(loaders, pool.map(lambda p: ask(loaders[p], p), loaders), strict=True))
     differing = [path for path, status in refusing.items() if status == 0]
     for path, (status, expected) in answers.items():
         ours = [] if closures[path].refusal else list(ldd.lines(closures[path]))
@@ -66,23 +61,25 @@ def test_every_elf_file(capsys: pytest.CaptureFixture[str]) -> None:
             differing.append(path)
         if status != 0 and closures[path].refusal is None:
             differing.append(path)
-    with capsys.disabled():
-        print(
-            f"\noracle: {len(answers) - len(differing)}/{len(answers)} ELF files equal to the real "
-            f"loader; {len(refused)} that no loader loads, "
-            f"{len(closures) - len(answers)} for other loaders"
-        )
+    record(
+        "every ELF file of this machine",
+        len(answers) + len(refused) - len(differing),
+        len(answers) + len(refused),
+        f"{len(refused)} of them refused by both, {len(closures) - len(answers)} more for other "
+        "loaders",
+    )
     assert answers
     assert set(differing) == DIFFERING
 
 
-def _native(closures: dict[str, Closure], by_loader: dict[str, str | None]) -> dict[str, str]:
+def native(closures: dict[str, Closure]) -> dict[str, str]:
     """The loader to ask for each file: that of its class, as long as it runs here."""
-    host = closures["/usr/bin/env"]
+    with Session("/") as session:
+        host = session.resolve("/usr/bin/env")
     assert host.loader is not None
     abi = host.hits[0].elf.abi
     return {
-        path: by_loader[path] or host.loader.path
+        path: closure.interpreter.path if closure.interpreter else host.loader.path
         for path, closure in closures.items()
         if closure.hits[0].elf.abi == abi and closure.loader and closure.loader.libc == "glibc"
     }

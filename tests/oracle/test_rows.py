@@ -12,9 +12,8 @@ import pytest
 
 from elfpack.api.session import Session
 from elfpack.loader.closure import Closure
-from elfpack.loader.records import Kind
 from elfpack.report import ldd
-from tests.oracle.realloader import ask, candidates, message
+from tests.oracle.realloader import ask, candidates, message, traced
 from tests.oracle.rows import GLIBC_ROWS, MUSL_ROWS, SYSTEM_ROWS, Row
 from tests.worlds import LOADER, MUSL_LOADER, World, on_disk
 
@@ -97,15 +96,19 @@ def moved(text: str, top: Path) -> str:
 
 def resolve(row: Row, top: Path) -> tuple[Session, Closure]:
     session = Session(
-        cwd=moved(f"{row.cwd}/", top).rstrip("/"), library_path=moved(row.library_path, top)
+        cwd=moved(f"{row.cwd}/", top).rstrip("/"),
+        library_path=moved(row.library_path, top),
+        preload=moved(row.preload, top),
     )
     return session, session.resolve(moved(row.program, top))
 
 
 def environment(row: Row, top: Path) -> dict[str, str]:
-    return {"LD_LIBRARY_PATH": moved(row.library_path, top)} if row.library_path else {}
+    given = {"LD_LIBRARY_PATH": row.library_path, "LD_PRELOAD": row.preload}
+    return {name: moved(value, top) for name, value in given.items() if value}
 
 
+@pytest.mark.part("rows of glibc")
 @pytest.mark.parametrize("row", GLIBC_ROWS, ids=lambda row: row.name)
 def test_glibc(row: Row, tmp_path: Path, gcc: Linker) -> None:
     build(row.world, tmp_path, gcc)
@@ -126,42 +129,11 @@ def test_glibc(row: Row, tmp_path: Path, gcc: Linker) -> None:
     assert list(ldd.lines(closure)) == lines
     # The row itself says what the loader does.
     assert [moved(f"\t{line}", tmp_path) for line in row.lines] == lines
-    if any("filter=" in spec or "auxiliary=" in spec for spec in row.world.values()):
-        return  # their searches stand between those of needed names
     tried = candidates(*command, cwd=cwd, **env)
-    assert _known(probes(session, closure), cwd) == _known(tried, cwd)
+    assert traced(session, closure) == tried
 
 
-LEGACY = ("/tls/", "/x86_64/", "/haswell/", "/xeon_phi/", "/avx512_1/", "/glibc-hwcaps/")
-
-
-def _known(paths: list[str], cwd: Path) -> list[str]:
-    """Candidates in directories that exist, but subdirectories for CPU features: the loader asks
-    once whether there is such a directory."""
-    return [
-        path
-        for path in paths
-        if not any(part in f"/{path}" for part in LEGACY) and (cwd / os.path.dirname(path)).is_dir()
-    ]
-
-
-def probes(session: Session, closure: Closure) -> list[str]:
-    """The candidates of every search that the loader makes, in order."""
-    found: list[str] = []
-    names = {closure.hits[0].elf.soname}
-    for number, row in enumerate(closure.targets):
-        for name, target in zip(closure.hits[number].elf.needed, row, strict=True):
-            hit = closure.hits[target] if target >= 0 else None
-            if name in names or (hit is not None and hit.via.kind is Kind.INTERPRETER):
-                continue
-            if hit is not None:
-                names |= {name, hit.path, hit.elf.soname}
-            if "/" not in name:
-                trail = session.resolver.trail(closure, name, number, session.options)
-                found += [probe.path for probe in trail]
-    return found
-
-
+@pytest.mark.part("rows of glibc")
 @pytest.mark.parametrize("row", SYSTEM_ROWS, ids=lambda row: row.name)
 def test_glibc_with_libraries_of_this_machine(row: Row, tmp_path: Path, gcc: Linker) -> None:
     build(row.world, tmp_path, gcc)
@@ -171,7 +143,7 @@ def test_glibc_with_libraries_of_this_machine(row: Row, tmp_path: Path, gcc: Lin
     tried = candidates(LOADER, program, cwd=tmp_path)
     if "nodeflib" in row.world["/w/bin/exe"]:
         return  # the loader tells of what the cache answers before it drops it
-    assert _known(probes(session, closure), tmp_path) == _known(tried, tmp_path)
+    assert traced(session, closure) == tried
 
 
 @pytest.fixture(scope="session")
@@ -180,6 +152,7 @@ def musl_gcc(tmp_path_factory: pytest.TempPathFactory) -> Linker:
 
 
 @pytest.mark.skipif(not Path(MUSL_LOADER).exists(), reason=f"no {MUSL_LOADER} here")
+@pytest.mark.part("rows of musl")
 @pytest.mark.parametrize("row", MUSL_ROWS, ids=lambda row: row.name)
 def test_musl(row: Row, tmp_path: Path, musl_gcc: Linker) -> None:
     world = {
@@ -209,16 +182,11 @@ def test_musl(row: Row, tmp_path: Path, musl_gcc: Linker) -> None:
         reason = closure.refusal.reason
         assert (row.refusal, row.words.get(reason, reason)) == (reason, errors[0][1])
         return
-    shown = [
-        # musl writes a name with a slash twice.
-        re.sub(r"^\t(.*) => \1$", r"\t\1", os.fsdecode(line).partition(" (0x")[0])
-        for line in done.stdout.splitlines()
-    ]
-    found = [line for line in ldd.lines(closure) if MUSL_LOADER not in line]
+    shown = [os.fsdecode(line).partition(" (0x")[0] for line in done.stdout.splitlines()]
+    ours = list(ldd.lines(closure))
     missing = [f"\t{name} => not found" for name, _ in errors]
     # The real one tells of what is missing elsewhere.
-    assert [line for line in found if line not in missing] == [
-        line for line in shown if MUSL_LOADER not in line
-    ]
-    assert [line for line in found if line in missing] == missing
+    assert [line for line in ours if line not in missing] == shown
+    assert [line for line in ours if line in missing] == missing
+    found = [line for line in ours if MUSL_LOADER not in line]
     assert [moved(f"\t{line}", tmp_path) for line in row.lines] == found

@@ -169,7 +169,7 @@ def test_how_each_was_found() -> None:
 
 def test_the_trail_of_a_search() -> None:
     world = {
-        **GLIBC,
+        LOADER: "glibc version=2.37",
         "/exe": "exe needs=liba.so rpath=/p:/q",
         "/p/liba.so": "lib machine=i386",
         "/q/liba.so": "-> liba.so",

@@ -194,7 +194,7 @@ def test_any_byte_changed_never_raises() -> None:
     for offset in range(len(raw)):
         for byte in (0, 1, 0x80, 0xFF):
             broken = raw[:offset] + bytes((byte,)) + raw[offset + 1 :]
-            cache(broken).best("liba.so", flags=(X86_64,), hwcaps=("x86-64-v3",), isa=3)
+            cache(broken).best("liba.so", flags=(X86_64,), hwcaps=("x86-64-v3",), isa=15)
 
 
 def test_bad_offset_ends_the_search() -> None:
@@ -230,11 +230,11 @@ VARIANTS = [
 @pytest.mark.parametrize(
     ("active", "isa", "path"),
     [
-        ((), 0, "/a"),
-        (("x86-64-v2",), 2, "/v2/a"),
-        (("x86-64-v3", "x86-64-v2"), 3, "/v3/a"),
-        (("x86-64-v3", "x86-64-v2"), 2, "/v2/a"),
-        (("x86-64-v4",), 9, "/a"),
+        ((), 1, "/a"),
+        (("x86-64-v2",), 7, "/v2/a"),
+        (("x86-64-v3", "x86-64-v2"), 15, "/v3/a"),
+        (("x86-64-v3", "x86-64-v2"), 7, "/v2/a"),
+        (("x86-64-v4",), 0x3FF, "/a"),
     ],
 )
 def test_hwcaps_subdirectories(active: tuple[str, ...], isa: int, path: str) -> None:
@@ -247,9 +247,18 @@ def test_hwcaps_without_a_plain_copy() -> None:
     assert cache(raw).best("liba.so", flags=(X86_64,)) is None
 
 
-def test_legacy_hwcaps_are_passed_over() -> None:
+def test_legacy_hwcaps_count_if_the_cpu_has_them() -> None:
     raw = new([Row("liba.so", "/tls/a", hwcap=1 << 63 | 4), Row("liba.so", "/a")])
     assert cache(raw).best("liba.so", flags=(X86_64,)) == "/a"
+    assert cache(raw).best("liba.so", flags=(X86_64,), legacy=1 << 63) == "/a"
+    assert cache(raw).best("liba.so", flags=(X86_64,), legacy=1 << 63 | 6) == "/tls/a"
+
+
+def test_names_of_subdirectories_out_of_order_are_lost() -> None:
+    """The loader walks both sorted lists once."""
+    raw = new(VARIANTS, hwcaps=HWCAPS[::-1])
+    active = ("x86-64-v3", "x86-64-v2")
+    assert cache(raw).best("liba.so", flags=(X86_64,), hwcaps=active, isa=15) == "/v2/a"
 
 
 def test_hwcaps_names_count_from_the_file() -> None:
@@ -257,4 +266,4 @@ def test_hwcaps_names_count_from_the_file() -> None:
     garbage, and takes the plain copy."""
     both = old(ROWS[:1], behind=new(VARIANTS, base=0, hwcaps=HWCAPS))
     active = ("x86-64-v3", "x86-64-v2")
-    assert cache(both).best("liba.so", flags=(X86_64,), hwcaps=active, isa=9) == "/a"
+    assert cache(both).best("liba.so", flags=(X86_64,), hwcaps=active, isa=0x3FF) == "/a"

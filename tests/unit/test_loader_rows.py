@@ -9,12 +9,12 @@ from elfpack.report import ldd
 from tests.oracle.rows import GLIBC_ROWS, MUSL_ROWS, Row
 from tests.worlds import LOADER, MUSL, MUSL_LOADER, World, tree
 
-DEBIAN = {LOADER: "glibc vendor=debian"}
+DEBIAN = {LOADER: "glibc vendor=debian hwcaps=x86-64-v3:x86-64-v2"}
 """Objects of the other byte order are passed over by Debian's loader alone."""
 
 
 def check(row: Row, world: World) -> None:
-    options = Options(row.library_path, row.cwd)
+    options = Options(row.library_path, row.cwd, cpu="x86-64-v2", preload=row.preload)
     closure = Resolver(tree(world)).resolve(row.program, options)
     if row.refusal:
         assert closure.refusal is not None

@@ -42,7 +42,7 @@ PATHS = [
 @pytest.mark.parametrize(("name", "world", "directory"), PATHS, ids=lambda v: str(v)[:40])
 def test_system_path(name: str, world: World, directory: str | None) -> None:
     found = f"{directory}/liba.so" if directory else "not found"
-    assert lines({"/exe": EXE, **world}) == [f"liba.so => {found}"], name
+    assert lines({"/exe": EXE, **world}) == [MUSL_LOADER, f"liba.so => {found}"], name
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,21 @@ def test_prefix_of_the_interpreter() -> None:
         "/opt/m/etc/ld-musl-x86_64.path": "text /p",
         "/p/liba.so": "lib",
     }
-    assert lines(world) == ["liba.so => /p/liba.so"]
+    assert lines(world) == [loader, "liba.so => /p/liba.so"]
 
 
-def test_the_interpreter_is_listed_where_it_is_first_needed() -> None:
-    world = {"/exe": f"{EXE},libc.so", "/lib/liba.so": "lib needs=libc.musl-x86_64.so.1"}
-    assert lines(world) == ["liba.so => /lib/liba.so", MUSL_LOADER]
+def test_each_kind_of_reserved_names_is_listed_once() -> None:
+    world = {
+        "/exe": f"{EXE},libc.so",
+        "/lib/liba.so": "lib needs=libc.musl-x86_64.so.1,libm.so.6,libpthread.so.0",
+    }
+    assert lines(world) == [
+        MUSL_LOADER,
+        "liba.so => /lib/liba.so",
+        f"libc.so => {MUSL_LOADER}",
+        f"libm.so.6 => {MUSL_LOADER}",
+        f"libpthread.so.0 => {MUSL_LOADER}",
+    ]
 
 
 def test_the_wrong_machine_is_a_fault() -> None:
