@@ -32,7 +32,7 @@ def without_marker(closure: Closure, linkages: list[Linkage]) -> Refusal | None:
             continue
         asks = any(need.version == _MARKER for need in linkage.needs)
         if not asks and any(n.startswith("libc.so.") for n in closure.hits[number].elf.needed):
-            return Refusal(closure.label(number), f"DT_RELR without {_MARKER} dependency")
+            return Refusal(closure.label(number), f"has DT_RELR and does not ask for {_MARKER}")
     return None
 
 

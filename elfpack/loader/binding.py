@@ -78,7 +78,7 @@ class Binder:
     """Binds closures of one root. What it has read of a file serves all of them."""
 
     def __init__(self, linkages: Linkages) -> None:
-        self._linkages = linkages
+        self.linkages = linkages
         self._left: dict[object, dict[bytes, tuple[Reference, ...]]] = {}
 
     def bind(self, closure: Closure) -> Binding:
@@ -86,7 +86,7 @@ class Binder:
         absent = closure.missing_interpreter or closure.missing_command or closure.refusal
         if closure.loader is None or absent is not None:
             return Binding()
-        return _Work(closure, self._linkages, self._left).result()
+        return _Work(closure, self.linkages, self._left).result()
 
 
 class _Work:

@@ -28,18 +28,16 @@ def relocated(closure: Closure) -> list[int]:
 def dependencies(closure: Closure) -> list[list[int]]:
     """For each object what it asked for and got, in the order of its dynamic section. The
     program's are not known yet when glibc sorts."""
-    names = {name: number for number, name in reversed(list(enumerate(closure.names)))}
     found: list[list[int]] = [[]]
-    for hit, row in list(zip(closure.hits, closure.targets, strict=True))[1:]:
-        if not hit.elf.filters:
-            found.append([target for target in row if target >= 0])
-            continue
-        targets = iter(row)
-        mine = [
-            next(targets, -1) if filtered is None else names.get(name, -1)
-            for name, filtered in hit.elf.asked
-        ]
-        found.append([target for target in mine if target >= 0])
+    for hit, row, filtees in list(zip(closure.hits, closure.targets, closure.filtees, strict=True))[
+        1:
+    ]:
+        needed, filtered = iter(row), iter(filtees)
+        targets = row
+        if filtees:
+            asked = [next(needed if f is None else filtered, -1) for _, f in hit.elf.asked]
+            targets = tuple(asked)
+        found.append([target for target in targets if target >= 0])
     return found
 
 

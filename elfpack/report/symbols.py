@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from elfpack.loader.binding import Binding, Lack, MissingVersion, UndefinedSymbol
 from elfpack.loader.closure import Closure
@@ -47,3 +48,34 @@ def _on_musl(closure: Closure, symbol: UndefinedSymbol) -> str:
 def _shown(closure: Closure, name: str) -> str:
     """As the loader calls an object: ldd gives it a path also of a program here."""
     return f"./{name}" if name == closure.name and "/" not in name else name
+
+
+def properties(binding: Binding) -> dict[str, Any]:
+    """A program's ``undefined_symbols``, each once, and ``missing_versions`` in JSON. What the
+    loader warns of without stopping is in ``version_warnings``."""
+    warnings = [v for v in binding.versions if v.lack is not Lack.MISSING]
+    return {
+        "undefined_symbols": [symbol._asdict() for symbol in dict.fromkeys(binding.undefined)],
+        "missing_versions": [_version_properties(v) for v in binding.missing_versions],
+        "version_warnings": [
+            {**_version_properties(v), "message": _WORDS[v.lack].format(v.version)}
+            for v in warnings
+        ],
+    }
+
+
+def _version_properties(version: MissingVersion) -> dict[str, Any]:
+    return {
+        "version": version.version,
+        "file": version.file,
+        "path": version.path,
+        "required_by": version.required_by,
+    }
+
+
+def errors(closure: Closure, binding: Binding) -> list[dict[str, str]]:
+    """What kept the loader, or elfpack, from looking at all of a closure."""
+    found = [f"{fault.path}: {fault.message}" for fault in binding.faults]
+    if binding.stop is not None:
+        found.append(f"{binding.stop.path}: it {binding.stop.reason}")
+    return [{"path": closure.name, "message": message} for message in found]
