@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from elfpack.errors import Finding
 from elfpack.loader import abort
-from elfpack.loader.closure import Closure
+from elfpack.loader.closure import MISSING, Closure
 from elfpack.loader.identify import MUSL
 from elfpack.loader.linkage import EMPTY, Reference
 from elfpack.loader.linkages import Linkages, rules_of
@@ -145,13 +145,20 @@ class _Work:
 
     def _undefined(self) -> Iterator[UndefinedSymbol]:
         for number in relocated(self.closure):
-            left = self._remaining(number)
+            left = {} if self._lacks_loader(number) else self._remaining(number)
             if not left:
                 continue
             wanted = {(r.symbol, r.kind) for refs in left.values() for r in refs}
             for reference in self.referring(number):
                 if (reference.symbol, reference.kind) in wanted:
                     yield self.undefined(reference, number)
+
+    def _lacks_loader(self, number: int) -> bool:
+        """Whether an object needs the loader, and the root has none: nobody misses it as a
+        library, but what it would give is not known."""
+        lost = self.closure.targets[number].count(MISSING)
+        misses = self.closure.misses
+        return lost > sum(m.requester == number and m.filtered is None for m in misses)
 
     def undefined(self, reference: Reference, number: int) -> UndefinedSymbol:
         version = None

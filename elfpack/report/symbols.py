@@ -17,7 +17,8 @@ _WORDS = {
 
 
 def before(closure: Closure, binding: Binding) -> Iterator[str]:
-    """The lines that stand before the objects. Source: glibc elf/rtld.c, print_missing_version()."""
+    """The lines that stand before the objects. Source: glibc elf/rtld.c,
+    print_missing_version()."""
     for version in binding.versions:
         yield _version(closure, version)
 
