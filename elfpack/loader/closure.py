@@ -236,7 +236,7 @@ class Walk:
         self._above_preloads = scope.rpath_chain
         table = self.search.table(scope)
         for name, source in wanted:
-            # Only what is opened has its tokens replaced; the object keeps the name as it is written.
+            # Only what is opened has its tokens replaced; the object keeps the name as written.
             opened = rules.expand(name, hit) if "$" in name and "/" in name else None
             target = self._named(_Asked(name, 0, scope, table, Role.PRELOAD, opened=opened))
             reason = ""
