@@ -12,9 +12,9 @@ from typing import NamedTuple
 from elfpack.errors import ElfpackError, Finding
 from elfpack.formats import ldcache
 from elfpack.loader.closure import Closure
-from elfpack.loader.glibc import cache_flags
 from elfpack.loader.hwcaps import PREFIX
 from elfpack.loader.identify import MUSL
+from elfpack.loader.machine import cache_flags
 from elfpack.loader.musl import path_file
 from elfpack.loader.program import Program, open_program
 from elfpack.loader.records import Hit, Kind
