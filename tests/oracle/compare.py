@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from elfpack.loader.closure import Closure
 from elfpack.paths import basename
 from elfpack.report import ldd
 from tests.oracle import generate
-from tests.oracle.chroot import Answer, run, trace
+from tests.oracle.chroot import run, trace
 from tests.oracle.generate import Made
 from tests.worlds import LOADER, MUSL_LOADER, on_disk
 
@@ -28,7 +28,7 @@ WORDS = {
     "Too many levels of symbolic links": "Symbolic link loop",
 }
 """Reasons that elfpack words otherwise than a loader that has no libc yet: ours, the loader's."""
-_MUSL_ERROR = re.compile(r"^Error loading shared library (.*): (.*) \(needed by .*\)$", re.M)
+_MUSL_ERROR = re.compile(r"^Error loading shared library (.*): (.*) \(needed by .*\)$")
 
 
 class Verdict(NamedTuple):
@@ -115,7 +115,7 @@ def compare_glibc(made: Made, top: Path) -> Verdict:
     if answer.status:
         error = answer.errors.partition("error while loading shared libraries: ")[2]
         expected.append(_by_name(*_parted(error)) if error else answer.errors)
-    return Verdict(False, "\n".join(expected), "\n".join(_as_glibc(resolve(made, top))))
+    return _verdict(expected, _as_glibc(resolve(made, top)))
 
 
 def _parted(error: str) -> tuple[str, str]:
@@ -139,36 +139,42 @@ def _by_name(file: str, reason: str) -> str:
 
 def compare_musl(made: Made, top: Path) -> Verdict:
     command = [MUSL_LOADER, "--list", made.program]
-    answer = run(top, command, cwd=made.cwd, env=_environment(made))
+    answer = run(top, command, cwd=made.cwd, env=_environment(made), together=True)
     if answer.status < 0:
         return Verdict(died=True)
-    errors = _MUSL_ERROR.findall(answer.errors)
     closure = resolve(made, top)
     if isinstance(closure, str):
-        return Verdict(False, "\n".join([str(answer.status), *answer.lines]), closure)
-    missing = [(miss.name, "No such file or directory") for miss in closure.misses]
-    if closure.refusal is not None:
-        # The real loader goes on, elfpack tells of the first fault.
-        reason = WORDS.get(closure.refusal.reason, closure.refusal.reason)
-        ours = [*missing, (basename(closure.refusal.path), reason)]
-        theirs = [(basename(name), text) for name, text in errors]
-        ours = [(basename(name), text) for name, text in ours]
-        return Verdict(False, repr(theirs[: len(ours)]), repr(ours))
-    theirs, mine = musl_lines(answer), without_loader(ldd.lines(closure))
-    missed = [f"\t{name} => not found" for name, _ in missing]
-    expected = ["status 127" if errors else "status 0", *theirs, repr(errors)]
-    got = ["status 127" if missing else "status 0", *(m for m in mine if m not in missed)]
-    return Verdict(False, "\n".join(expected), "\n".join([*got, repr(missing)]))
+        return _verdict(answer.lines, [closure])
+    if closure.refusal is None:
+        status = 127 if closure.misses else 0
+        expected = [f"status {answer.status}", *without_loader(musl_lines(answer.lines))]
+        return _verdict(expected, [f"status {status}", *without_loader(ldd.lines(closure))])
+    # elfpack tells of the first fault; the real loader goes on.
+    path, reason = closure.refusal
+    ours = [*(f"{miss.name}: " for miss in closure.misses), _by_name(path, WORDS.get(reason, reason))]
+    theirs = [match.groups() for match in map(_MUSL_ERROR.match, answer.lines) if match]
+    told = [f"{name}: " for name, _ in theirs[: len(ours) - 1]]
+    told += [_by_name(*pair) for pair in theirs[len(ours) - 1 : len(ours)]]
+    return _verdict(told, ours)
 
 
-def musl_lines(answer: Answer) -> list[str]:
-    """The list of the real loader in elfpack's form: musl writes a name with a slash twice."""
-    return without_loader([re.sub(r"^\t(.*) => \1$", r"\t\1", line) for line in answer.lines])
+def _verdict(expected: Sequence[str], got: Sequence[str]) -> Verdict:
+    return Verdict(False, "\n".join(expected), "\n".join(got))
+
+
+def musl_lines(lines: Iterable[str]) -> Iterator[str]:
+    """The list of the real loader in elfpack's form: musl writes a name with a slash twice, and
+    tells of what is missing as of an error."""
+    for line in lines:
+        if error := _MUSL_ERROR.match(line):
+            yield f"\t{error[1]} => not found"
+        elif line.startswith("\t"):
+            yield re.sub(r"^\t(.*) => \1$", r"\t\1", line)
 
 
 def without_loader(lines: Iterable[str]) -> list[str]:
     """Without the lines that show the loader, which elfpack tells otherwise."""
-    return [line for line in lines if MUSL_LOADER not in line]
+    return [line for line in lines if MUSL_LOADER not in line and line != "\tstatically linked"]
 
 
 Compare = Callable[[Made, Path], Verdict]

@@ -263,7 +263,8 @@ class MuslMaker(Maker):
         return "lib machine=i386" if "aarch64" in spec else spec
 
     def program_words(self, spec: str) -> str:
-        return f" interp={self.interpreter}"
+        # The same for the program itself.
+        return f" interp={self.interpreter}{self.library_words}"
 
     def make(self) -> Made:
         made = super().make()
