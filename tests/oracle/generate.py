@@ -204,7 +204,8 @@ class Maker:
             self.world[directory] = "dir"
         self.objects()
         program = self.start()
-        libraries = [p for p, s in self.world.items() if s.startswith("lib")]
+        # Those of other machines are for other loaders.
+        libraries = [p for p, s in self.world.items() if s[:4] == "lib " and "machine=" not in s]
         real = not program.startswith("/opt/s")
         if real and libraries and self.chance(0.05):
             program = self.pick(*libraries)
