@@ -28,6 +28,8 @@ WORDS = {
     "Too many levels of symbolic links": "Symbolic link loop",
 }
 """Reasons that elfpack words otherwise than a loader that has no libc yet: ours, the loader's."""
+MUSL_LISTING = False
+"""Whether elfpack prints musl's list as musl does: its own name first, and each reserved kind."""
 _MUSL_ERROR = re.compile(r"^Error loading shared library (.*): (.*) \(needed by .*\)$")
 
 
@@ -147,8 +149,8 @@ def compare_musl(made: Made, top: Path) -> Verdict:
         return _verdict(answer.lines, [closure])
     if closure.refusal is None:
         status = 127 if closure.misses else 0
-        expected = [f"status {answer.status}", *without_loader(musl_lines(answer.lines))]
-        return _verdict(expected, [f"status {status}", *without_loader(ldd.lines(closure))])
+        expected = [f"status {answer.status}", *comparable(musl_lines(answer.lines))]
+        return _verdict(expected, [f"status {status}", *comparable(ldd.lines(closure))])
     # elfpack tells of the first fault; the real loader goes on.
     path, reason = closure.refusal
     ours = [*(f"{miss.name}: " for miss in closure.misses), _by_name(path, WORDS.get(reason, reason))]
@@ -163,18 +165,20 @@ def _verdict(expected: Sequence[str], got: Sequence[str]) -> Verdict:
 
 
 def musl_lines(lines: Iterable[str]) -> Iterator[str]:
-    """The list of the real loader in elfpack's form: musl writes a name with a slash twice, and
-    tells of what is missing as of an error."""
+    """The list of the real loader, which tells of what is missing as of an error."""
     for line in lines:
         if error := _MUSL_ERROR.match(line):
             yield f"\t{error[1]} => not found"
         elif line.startswith("\t"):
-            yield re.sub(r"^\t(.*) => \1$", r"\t\1", line)
+            yield line
 
 
-def without_loader(lines: Iterable[str]) -> list[str]:
-    """Without the lines that show the loader, which elfpack tells otherwise."""
-    return [line for line in lines if MUSL_LOADER not in line and line != "\tstatically linked"]
+def comparable(lines: Iterable[str]) -> list[str]:
+    """Lines of either in a form that both have. With :data:`MUSL_LISTING` nothing is changed."""
+    if MUSL_LISTING:
+        return list(lines)
+    short = (re.sub(r"^\t(.*) => \1$", r"\t\1", line) for line in lines)
+    return [line for line in short if MUSL_LOADER not in line and line != "\tstatically linked"]
 
 
 Compare = Callable[[Made, Path], Verdict]
