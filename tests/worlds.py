@@ -98,7 +98,9 @@ def _option(options: dict[str, object], word: str) -> None:
         options["values"] = {n: int(v) for n, v in (row.split(":") for row in value.split(","))}
     elif key in ("filter", "auxiliary"):
         tag = c.DT_FILTER if key == "filter" else c.DT_AUXILIARY
-        options["tags"] = [(tag, value)]
+        tags = options.setdefault("tags", [])
+        assert isinstance(tags, list)
+        tags.append((tag, value))
     elif key in _LISTS:
         options[key] = value.split(",")
     elif key in _NUMBERS:

@@ -8,6 +8,7 @@ from elfpack.api.names import Name
 from elfpack.api.session import Session
 from elfpack.errors import ElfpackError, Finding
 from elfpack.loader.closure import EXCLUDED, Closure
+from elfpack.loader.remarks import remarks as loader_remarks
 from elfpack.loader.search import Dead
 from elfpack.report import trail
 
@@ -70,6 +71,12 @@ def searches(session: Session, closure: Closure) -> Iterator[str]:
 
 def remarks(session: Session, closure: Closure) -> Iterator[Finding]:
     """What there is to say of a closure besides what it holds."""
-    from elfpack.loader.remarks import remarks
+    return loader_remarks(session.resolver, closure, session.again(closure))
 
-    return remarks(session.resolver, closure, session.again(closure))
+
+def image_remarks(session: Session, closure: Closure) -> Iterator[Finding]:
+    """The same for a closure in an image: what could keep it from running there."""
+    told = ("unknown-loader", "wrong-libc", "isa-level")
+    for remark in loader_remarks(session.resolver, closure, session.plan_options):
+        if remark.code in told:
+            yield remark

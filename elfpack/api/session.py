@@ -120,6 +120,14 @@ class Session:
         """
         return self.resolver.resolve(name(program), self.options._replace(exclude=exclude))
 
+    @property
+    def plan_options(self) -> Options:
+        """As :attr:`options`, for an image: it has to run on any machine of its kind, nothing is
+        preloaded in it, and its programs are not set-id."""
+        return self.options._replace(
+            cpu=self.cpu or hwcaps.BASELINE, preload="", preload_file=False, secure=False
+        )
+
     def borrowed(self, closure: Closure) -> tuple[Borrowed, ...]:
         """The needs of a closure that are met only because something else had loaded the object
         before: their own search would find another one, or nothing."""
@@ -196,10 +204,7 @@ class Session:
             epoch=epoch,
             output=output,
         )
-        options = self.options._replace(
-            cpu=self.cpu or hwcaps.BASELINE, preload="", preload_file=False, secure=False
-        )
-        return Plan(make(self.resolver, options, request), self)
+        return Plan(make(self.resolver, self.plan_options, request), self)
 
 
 def plan(

@@ -76,7 +76,7 @@ def deps(
     a library or the interpreter is missing, 2 if a program cannot be read.
     """
     if why is not None and form != "ldd":
-        raise RequestError("--why has a format of its own", hint="leave --format out")
+        raise RequestError("has a format of its own", path="--why", hint="leave --format out")
     where = options.where(root, library_path)
     session = Session(
         where.root,

@@ -13,7 +13,7 @@ import click
 
 from elfpack.api.planning import Plan
 from elfpack.api.request import Choice
-from elfpack.api.resolve import searches
+from elfpack.api.resolve import image_remarks, searches
 from elfpack.api.session import Session
 from elfpack.cli import options
 from elfpack.cli.ui import Results, Talk
@@ -114,6 +114,7 @@ def layer(
             raise
         _explain(talk, session, [placed.closure for placed in plan.record.programs])
         _tell(talk, plan.record, where)
+        _remark(talk, session, plan.record)
         _tell_owners(talk, plan.record, output)
         written = None
         if output is not None and not dry_run:
@@ -193,6 +194,13 @@ def _tell_owners(talk: Talk, plan: Record, output: str | None) -> None:
         talk.warning(
             f"{output}: the owners of {', '.join(lost)} are not kept (run as root, or write a tar)"
         )
+
+
+def _remark(talk: Talk, session: Session, plan: Record) -> None:
+    """What could keep a program from running in the image, each once."""
+    found = [remark for p in plan.programs for remark in image_remarks(session, p.closure)]
+    for remark in dict.fromkeys(found):
+        (talk.note if remark.note else talk.warning)(str(remark))
 
 
 def _tell(talk: Talk, plan: Record, where: options.Where) -> None:

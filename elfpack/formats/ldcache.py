@@ -283,6 +283,10 @@ class Entry(NamedTuple):
     name: str
     path: str
     flags: int
+    hwcaps: str = ""
+    """The glibc-hwcaps subdirectory that it is for, such as ``x86-64-v3``."""
+    isa: int = 0
+    """The number of the highest x86 ISA level bit that the file needs."""
 
 
 def dump(entries: Iterable[Entry], *, little: bool) -> bytes:
@@ -292,25 +296,41 @@ def dump(entries: Iterable[Entry], *, little: bool) -> bytes:
     """
     order = "<" if little else ">"
     ranked = sorted(set(entries), key=lambda e: (e.flags, encode(e.path)), reverse=True)
+    # Of one name and machine: subdirectories in ascending order, then the directory itself.
+    ranked.sort(key=lambda e: (-e.flags, not e.hwcaps, encode(e.hwcaps)))
     ranked.sort(key=lambda e: _Rank(encode(e.name)), reverse=True)
+    subdirectories = sorted({encode(e.hwcaps) for e in ranked if e.hwcaps})
     start = _NEW_HEADER + _NEW_ENTRY * len(ranked)
+    texts = [encode(text) for e in ranked for text in (e.name, e.path)] + subdirectories
     strings = bytearray()
-    offsets: dict[str, int] = {}
-    for entry in ranked:
-        for text in (entry.name, entry.path):
-            if text not in offsets:
-                offsets[text] = start + len(strings)
-                strings += encode(text) + b"\0"
+    offsets: dict[bytes, int] = {}
+    for text in texts:
+        if text not in offsets:
+            offsets[text] = start + len(strings)
+            strings += text + b"\0"
+    size = len(strings)
+    strings += bytes(-(start + size) % 4)
+    extension = _extension(order, start + len(strings), [offsets[s] for s in subdirectories])
+    where = start + len(strings) if extension else 0
     header = struct.pack(
-        order + "20sIIB3xI12x",
-        _NEW_MAGIC,
-        len(ranked),
-        len(strings),
-        2 if little else 3,
-        0,
+        order + "20sIIB3xI12x", _NEW_MAGIC, len(ranked), size, 2 if little else 3, where
     )
     table = b"".join(
-        struct.pack(order + "iIIIQ", e.flags, offsets[e.name], offsets[e.path], 0, 0)
+        struct.pack(
+            order + "iIIIQ",
+            *(e.flags, offsets[encode(e.name)], offsets[encode(e.path)], 0),
+            _NAMED_HWCAPS | e.isa << 32 | subdirectories.index(encode(e.hwcaps)) if e.hwcaps else 0,
+        )
         for e in ranked
     )
-    return header + table + bytes(strings)
+    return header + table + bytes(strings) + extension
+
+
+def _extension(order: str, at: int, names: Sequence[int]) -> bytes:
+    """The list of subdirectories, for a file position. Source: sysdeps/generic/dl-cache.h."""
+    if not names:
+        return b""
+    head = struct.pack(
+        order + "IIIIII", _EXTENSION_MAGIC, 1, _TAG_HWCAPS, 0, at + 24, 4 * len(names)
+    )
+    return head + struct.pack(f"{order}{len(names)}I", *names)

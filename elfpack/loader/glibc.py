@@ -15,7 +15,7 @@ from elfpack.elf import constants as c
 from elfpack.elf.file import Abi, ElfFile, Header, Malformed
 from elfpack.formats.ldcache import LdCache
 from elfpack.loader import hwcaps
-from elfpack.loader.machine import same_machine
+from elfpack.loader.machine import cache_flags, same_machine
 from elfpack.loader.records import Element, Hit, Kind, Outcome, Scope, SearchList
 from elfpack.loader.system import System
 from elfpack.loader.tokens import Tokens, expand, has_token, split_path, uses_origin
@@ -296,33 +296,3 @@ class GlibcLoaded:
         for name, known in self._names.items():
             if known == -1:
                 self._names[name] = number
-
-
-# Source: sysdeps/generic/ldconfig.h, FLAG_*; sysdeps/*/dl-cache.h, _DL_CACHE_DEFAULT_ID.
-_FLAGS = {
-    (c.EM_X86_64, 64): (0x0303,),
-    (c.EM_X86_64, 32): (0x0803,),
-    (c.EM_AARCH64, 64): (0x0A03,),
-    (c.EM_PPC64, 64): (0x0503,),
-    (c.EM_S390, 64): (0x0403,),
-    (c.EM_SPARCV9, 64): (0x0103,),
-    (c.EM_IA_64, 64): (0x0203,),
-}
-
-
-def cache_flags(abi: Abi) -> tuple[int, ...]:
-    """The flags of cache entries that a machine's loader takes, its own first."""
-    if abi.machine == c.EM_ARM:
-        return (0x0903 if abi.flags & 0x400 else 0x0B03, 0x0003)
-    if abi.machine == c.EM_RISCV:
-        return (0x1003 if abi.flags & 6 == 4 else 0x0F03,)
-    if abi.machine == c.EM_LOONGARCH:
-        return (0x1203 if abi.flags & 7 == 3 else 0x1103,)
-    if abi.machine == c.EM_MIPS:
-        nan2008 = 0x0C03 if abi.flags & 0x400 else 0
-        if abi.bits == 64:
-            return (0x0E03 if nan2008 else 0x0703,)
-        if abi.flags & 0x20:
-            return (0x0D03 if nan2008 else 0x0603,)
-        return (nan2008,) if nan2008 else (0x0003, 0x0001)
-    return _FLAGS.get((abi.machine, abi.bits), (0x0003, 0x0001))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from elfpack.elf import constants as c
 from elfpack.elf.file import Abi, ElfFile
 from elfpack.loader import hwcaps
-from elfpack.loader.closure import Borrowed, Closure, Walk, walk
+from elfpack.loader.closure import Borrowed, Closure
 from elfpack.loader.files import Files
 from elfpack.loader.identify import (
     GLIBC,
@@ -24,6 +24,7 @@ from elfpack.loader.program import MissingInterpreter, Program, open_program
 from elfpack.loader.records import Hit, Kind, Probe, Role, Scope, SearchList, Via
 from elfpack.loader.search import Search
 from elfpack.loader.system import System
+from elfpack.loader.walk import Walk, walk
 from elfpack.paths import parent
 from elfpack.root.node import Root
 

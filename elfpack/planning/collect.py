@@ -12,6 +12,7 @@ from typing import NamedTuple
 from elfpack.elf.file import Abi, ElfFile
 from elfpack.errors import ElfpackError, Finding, IncompleteError, SeveralErrors, unreadable
 from elfpack.loader.closure import Closure
+from elfpack.loader.hwcaps import BASELINE
 from elfpack.loader.identify import GLIBC
 from elfpack.loader.program import Program, Script
 from elfpack.loader.records import Hit
@@ -44,6 +45,8 @@ class Member(NamedTuple):
     reason: Reason
     added: bool = False
     """Its program is put by what the user adds; only what it needs is to be put for it."""
+    cpu: str = BASELINE
+    """The CPU that it was looked up for. One of a better CPU comes beside that of the baseline."""
 
 
 @dataclass
@@ -64,7 +67,9 @@ class Collector:
 
     def __init__(self, resolver: Resolver, options: Options, request: Request) -> None:
         self._resolver = resolver
-        self._options = options._replace(exclude=request.excluded_names)
+        self._better = options._replace(exclude=request.excluded_names)
+        """With the CPU whose variants come beside the baseline's copies."""
+        self._options = self._better._replace(cpu=BASELINE)
         self._request = request
         self._imports = Imports(resolver.files)
         self._known: set[tuple[int, int]] = set()
@@ -128,10 +133,17 @@ class Collector:
         self._member(Member(closure, None, Reason("script", because_of=script.path)))
 
     def _member(self, member: Member) -> None:
-        self._judge(member.closure)
+        closure = member.closure
+        self._judge(closure)
         self.found.members.append(member)
-        if member.closure.hits:
-            self._known.add(member.closure.hits[0].identity)
+        if closure.hits:
+            self._known.add(closure.hits[0].identity)
+        if self._better.cpu != BASELINE and closure.program is not None and closure.loader:
+            given = closure.loader.path
+            variant = self._resolver.closure(closure.program, self._better, given)
+            if [hit.identity for hit in variant.hits] != [hit.identity for hit in closure.hits]:
+                self._judge(variant)
+                self.found.members.append(member._replace(closure=variant, cpu=self._better.cpu))
 
     def _judge(self, closure: Closure) -> None:
         """Findings for what a closure lacks."""

@@ -9,6 +9,7 @@ from elfpack.blob import Blob
 from elfpack.elf.file import Abi
 from elfpack.errors import Finding
 from elfpack.loader.closure import Closure
+from elfpack.loader.hwcaps import BASELINE
 from elfpack.paths import sort_key
 
 
@@ -75,6 +76,8 @@ class Placed:
     """Where each of the closure's hits is in the image."""
     named: bool = True
     """The user named it; False for what an added file or a module brought."""
+    cpu: str = BASELINE
+    """The CPU that it was looked up for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

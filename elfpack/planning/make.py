@@ -29,12 +29,13 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
     assembly.add_all(placer.run(found, directories))
     plan = _assemble(assembly, placer, found, request)
     image = as_root(plan)
-    lost = differences(plan, image, request.excluded_names)
+    asked = options._replace(exclude=request.excluded_names)
+    lost = differences(plan, image, asked)
     if lost:
         assembly.add_all(search_path(plan, lost))
         plan = _assemble(assembly, placer, found, request)
         image = as_root(plan)
-        lost = differences(plan, image, request.excluded_names)
+        lost = differences(plan, image, asked)
     if lost:
         raise IncompleteError(tuple(finding(difference) for difference in lost))
     return replace(plan, findings=(*plan.findings, *dangling(plan, image)))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from elfpack.errors import Finding
 from elfpack.loader.closure import Closure
 from elfpack.loader.files import Files
+from elfpack.loader.hwcaps import BASELINE
 from elfpack.loader.program import Script
 from elfpack.loader.records import Hit, Kind
 from elfpack.paths import basename, join, normal, parent
@@ -108,7 +109,7 @@ class Placer:
         target = self._target(closure.program.path, member.wanted)
         if ".." in target.split("/"):
             target = program.real_path
-        named = member.wanted is not None and not member.added
+        named = member.wanted is not None and not member.added and member.cpu == BASELINE
         if self.entrypoint is None and named:
             self.entrypoint = target
         if not member.added:
@@ -126,6 +127,7 @@ class Placer:
                 path=target,
                 objects=tuple(objects),
                 named=named,
+                cpu=member.cpu,
             )
         )
 

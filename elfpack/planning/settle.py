@@ -12,8 +12,9 @@ from typing import NamedTuple
 from elfpack.errors import ElfpackError, Finding
 from elfpack.formats import ldcache
 from elfpack.loader.closure import Closure
-from elfpack.loader.glibc import cache_flags
+from elfpack.loader.hwcaps import PREFIX
 from elfpack.loader.identify import MUSL
+from elfpack.loader.machine import cache_flags
 from elfpack.loader.musl import path_file
 from elfpack.loader.program import Program, open_program
 from elfpack.loader.records import Hit, Kind
@@ -51,18 +52,18 @@ def as_root(plan: Plan) -> TreeRoot:
     return tree
 
 
-def differences(plan: Plan, image: TreeRoot, exclude: tuple[str, ...]) -> tuple[Difference, ...]:
+def differences(plan: Plan, image: TreeRoot, request: Options) -> tuple[Difference, ...]:
     """What would be loaded differently in the image, with the environment it will have.
 
-    ``image`` is the plan :func:`as_root`.
+    ``image`` is the plan :func:`as_root`; of ``request`` what is excluded and the CPU count.
     """
     resolver = Resolver(image)
-    options = Options(cwd="/", exclude=exclude)
+    options = Options(cwd="/", exclude=request.exclude, facts=request.facts)
     return tuple(
         difference
         for placed in plan.programs
         if placed.closure.loader is not None
-        for difference in _compare(placed, resolver, options)
+        for difference in _compare(placed, resolver, options._replace(cpu=placed.cpu))
     )
 
 
@@ -154,11 +155,17 @@ def _cache(plan: Plan, path: str) -> Iterator[Put]:
         abi = placed.closure.hits[0].elf.abi
         little = abi.little
         for name, file, hit in _libraries(placed):
+            directory, hwcaps = parent(file), ""
+            if hit.via.hwcaps.startswith(PREFIX):
+                directory = directory.removesuffix("/" + hit.via.hwcaps)
+                hwcaps = hit.via.hwcaps.removeprefix(PREFIX)
+            isa = max(0, hit.elf.isa.bit_length() - 1)
             for key in {name, hit.elf.soname or name}:
                 if "/" not in key:
-                    entries.append(ldcache.Entry(key, file, cache_flags(abi)[0]))
-            if parent(file) + "/" not in loader.directories:
-                directories[parent(file)] = None
+                    flags = cache_flags(abi)[0]
+                    entries.append(ldcache.Entry(key, file, flags, hwcaps, isa if hwcaps else 0))
+            if directory + "/" not in loader.directories:
+                directories[directory] = None
     yield Put(path, PutText(ldcache.dump(entries, little=little)), reason)
     conf = path.removesuffix(".cache") + ".conf"
     yield Put(conf, PutText(encode("".join(f"{d}\n" for d in directories))), reason)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli import Ran, elfpack, environment, one_error, well_spoken
 from tests.contract.tree import LIBC, LOADER, library, plant, program, static, system
+from tests.worlds import loader_of
 
 ENV = "/usr/bin/env"
 SHELL = "/bin/sh"
@@ -363,3 +364,85 @@ def _on_terminal(*arguments: str) -> bytes:
     finally:
         os.close(slave)
         os.close(master)
+
+
+def test_why(root: Path) -> None:
+    ran = _deps(root, "--why", "libb.so.1", "/bin/good")
+    assert (ran.status, ran.err) == (0, [])
+    assert ran.out == [
+        "libb.so.1 => /lib/libb.so.1 [default path]",
+        "  /bin/good -> liba.so.1 -> libb.so.1",
+    ]
+
+
+def test_why_of_what_nothing_loads(root: Path) -> None:
+    ran = _deps(root, "--why", "libz.so", "/bin/good")
+    assert (ran.status, ran.out) == (1, [])
+    assert "libz.so" in one_error(ran, 1, "/bin/good")
+
+
+def test_why_of_what_is_missing(root: Path) -> None:
+    ran = _deps(root, "--why", "libgone.so.1", "/bin/bad")
+    assert ran.status == 1
+    assert ran.out == ["libgone.so.1 => not found", "  /bin/bad -> libgone.so.1"]
+
+
+def test_why_has_its_own_format(root: Path) -> None:
+    ran = _deps(root, "--why", LIBC, "--format", "json", "/bin/good")
+    one_error(ran, 2, "--why")
+
+
+def test_dot_is_one_graph(root: Path) -> None:
+    ran = _deps(root, "--format", "dot", "/bin/good", "/bin/static", "/bin/bad")
+    assert ran.status == 1
+    assert ran.out[0] == "digraph elfpack {"
+    assert ran.out[-1] == "}"
+    assert sum(line.startswith("digraph") for line in ran.out) == 1
+    assert f'  "/bin/good" -> "/lib/{LIBC}" [label="{LIBC}\\ndefault path"];' in ran.out
+
+
+@pytest.fixture(name="levels")
+def _levels(tmp_path: Path) -> Path:
+    return system(
+        tmp_path / "levels",
+        {
+            LOADER: loader_of("glibc version=2.37 hwcaps=x86-64-v4:x86-64-v3:x86-64-v2"),
+            "/bin/good": program("liba.so.1"),
+            "/lib64/liba.so.1": library("liba.so.1"),
+            "/lib64/glibc-hwcaps/x86-64-v3/liba.so.1": library("liba.so.1"),
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("level", "directory"),
+    [
+        (None, "/lib64"),
+        ("baseline", "/lib64"),
+        ("x86-64-v2", "/lib64"),
+        ("x86-64-v3", "/lib64/glibc-hwcaps/x86-64-v3"),
+        ("x86-64-v4", "/lib64/glibc-hwcaps/x86-64-v3"),
+        ("power9", "/lib64"),
+    ],
+)
+def test_cpu(level: str | None, directory: str, levels: Path) -> None:
+    chosen = () if level is None else ("--cpu", level)
+    ran = _deps(levels, *chosen, "/bin/good")
+    assert (ran.status, ran.err) == (0, [])
+    assert ran.out == [f"\tliba.so.1 => {directory}/liba.so.1"]
+
+
+def test_cpu_that_there_is_not(levels: Path) -> None:
+    ran = _deps(levels, "--cpu", "x86-64-v9", "/bin/good")
+    assert "x86-64-v3" in one_error(ran, 2, "x86-64-v9"), "it says which there are"
+
+
+def test_preload_counts_on_the_machine_alone(root: Path) -> None:
+    inside = _deps(root, "/bin/good", LD_PRELOAD="libm.so.6")
+    assert (inside.status, inside.err) == (0, [])
+    assert not any("libm" in line for line in inside.out)
+    with_it = elfpack("deps", ENV, env=environment(LD_PRELOAD="libm.so.6"))
+    assert with_it.status == 0
+    assert with_it.out[0].startswith("\tlibm.so.6 => /")
+    (note,) = with_it.said("note")
+    assert "because of LD_PRELOAD" in note

@@ -26,9 +26,17 @@ class Answer(NamedTuple):
 
 
 def run(
-    top: Path, command: Sequence[str], *, cwd: str = "/", env: Mapping[str, str] | None = None
+    top: Path,
+    command: Sequence[str],
+    *,
+    cwd: str = "/",
+    env: Mapping[str, str] | None = None,
+    together: bool = False,
 ) -> Answer:
-    """Run a command with ``top`` as its root and ``cwd`` as its directory there."""
+    """Run a command with ``top`` as its root and ``cwd`` as its directory there.
+
+    ``together``: its errors stand among its lines, where they were written.
+    """
 
     def enter() -> None:
         os.chroot(top)
@@ -38,12 +46,13 @@ def run(
         list(command),
         env=dict(env or {}),
         preexec_fn=enter,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if together else subprocess.PIPE,
         check=False,
         stdin=subprocess.DEVNULL,
         timeout=60,
     )
-    return Answer(done.returncode, listed(done.stdout), os.fsdecode(done.stderr).strip())
+    return Answer(done.returncode, listed(done.stdout), os.fsdecode(done.stderr or b"").strip())
 
 
 def trace(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+import elfpack
 from elfpack.api.session import Session
 from elfpack.loader.remarks import remarks
 from elfpack.report import ldd
@@ -194,3 +195,25 @@ def test_isa_level(top: Path) -> None:
         closure = session.resolve("/bin/exe")
         told = list(remarks(session.resolver, closure, session.options))
     assert [(r.code, r.path, r.note) for r in told] == [("isa-level", "/lib/libx.so", False)]
+
+
+@pytest.mark.parametrize("outside", [False, True], ids=["by itself", "by a cache"])
+def test_variants_in_an_image(outside: bool, top: Path, tmp_path: Path) -> None:
+    """What ``--cpu`` packs beside the baseline is what the real loader takes in the image."""
+    place = "/opt/lib" if outside else "/lib"
+    source = tmp_path / "source"
+    table = {
+        "/bin/exe": "exe needs=libx.so",
+        f"{place}/libx.so": "lib",
+        f"{place}/glibc-hwcaps/x86-64-v2/libx.so": "lib isa=3 needs=liby.so",
+        f"{place}/liby.so": "lib",
+    }
+    world(source, table)
+    for cpu in ("baseline", "x86-64-v2"):
+        image = top / cpu
+        elfpack.plan(["/bin/exe"], root=source, library_path=place, cpu=cpu).write_tree(image)
+        answer = trace(image, ["/bin/exe"])
+        better = "/glibc-hwcaps/x86-64-v2" if cpu != "baseline" else ""
+        assert answer.status == 0
+        assert answer.lines[0] == f"\tlibx.so => {place}{better}/libx.so"
+        assert (f"\tliby.so => {place}/liby.so" in answer.lines) is bool(better)

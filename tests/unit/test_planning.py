@@ -24,9 +24,10 @@ def plan_of(
     *programs: str,
     cwd: str = "/",
     library_path: str = "",
+    cpu: str = "baseline",
     **request: object,
 ) -> Plan:
-    options = Options(library_path, cwd)
+    options = Options(library_path, cwd, cpu=cpu)
     wanted = Request(programs=programs, **request)  # type: ignore[arg-type]
     return make(Resolver(tree(world)), options, wanted)
 
@@ -380,6 +381,53 @@ def test_the_cache_answers_for_what_it_was_made_for() -> None:
     cache = LdCache(b"".join(blobs["/etc/ld.so.cache"].chunks()), little=True, bits=64)
     for name in ("libx.so.1", "liby.so.2"):
         assert cache.best(name, flags=(0x0303,)) == f"/p/{name}"
+    assert b"".join(blobs["/etc/ld.so.conf"].chunks()) == b"/p\n"
+
+
+LEVELS = {
+    LOADER: "glibc version=2.37 hwcaps=x86-64-v3:x86-64-v2",
+    "/exe": "exe needs=liba.so",
+    "/lib64/liba.so": "lib",
+    "/lib64/glibc-hwcaps/x86-64-v3/liba.so": "lib isa=7 needs=libb.so",
+    "/lib64/libb.so": "lib",
+}
+"""A library whose variant for a CPU level needs one more."""
+
+
+@pytest.mark.parametrize(
+    ("cpu", "libraries"),
+    [
+        ("baseline", {"/lib64/liba.so"}),
+        ("x86-64-v2", {"/lib64/liba.so"}),
+        (
+            "x86-64-v3",
+            {
+                "/lib64/liba.so",
+                "/lib64/glibc-hwcaps/x86-64-v3/liba.so",
+                "/lib64/libb.so",
+            },
+        ),
+    ],
+)
+def test_variants_come_beside_the_baseline(cpu: str, libraries: set[str]) -> None:
+    plan = plan_of(LEVELS, "/exe", cpu=cpu)
+    assert {path for path in shown(plan) if path.endswith(".so")} == libraries
+    assert [p.path for p in plan.programs if p.named] == ["/exe"]
+
+
+def test_a_cache_has_the_variants_too() -> None:
+    world = {
+        path.replace("/lib64/g", "/p/g").replace("/lib64/lib", "/p/lib"): spec
+        for path, spec in LEVELS.items()
+    }
+    plan = plan_of(world, "/exe", library_path="/p", cpu="x86-64-v3")
+    blobs = {e.path: e.blob for e in plan.entries if isinstance(e, Regular)}
+    cache = LdCache(b"".join(blobs["/etc/ld.so.cache"].chunks()), little=True, bits=64)
+    levels = ("x86-64-v3", "x86-64-v2")
+    assert cache.best("liba.so", flags=(0x0303,)) == "/p/liba.so"
+    better = cache.best("liba.so", flags=(0x0303,), hwcaps=levels, isa=7)
+    assert better == "/p/glibc-hwcaps/x86-64-v3/liba.so"
+    assert cache.best("liba.so", flags=(0x0303,), hwcaps=levels[1:], isa=3) == "/p/liba.so"
     assert b"".join(blobs["/etc/ld.so.conf"].chunks()) == b"/p\n"
 
 

@@ -1,0 +1,299 @@
+"""The breadth-first walk from a program to all that its loader loads. Names no libc.
+
+Source: glibc elf/dl-deps.c, _dl_map_object_deps(); musl ldso/dynlink.c, load_deps().
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from elfpack.elf.file import Filter
+from elfpack.loader.closure import EXCLUDED, MISSING, Closure, Miss
+from elfpack.loader.preload import Preload, Wanted
+from elfpack.loader.program import Program
+from elfpack.loader.records import EMPTY_SCOPE, Hit, Kind, Refusal, Role, Scope, SearchList
+from elfpack.loader.search import Search
+from elfpack.paths import basename, matches
+
+
+class Step(NamedTuple):
+    """One name that an object asked for, in the order in which the loader asks."""
+
+    name: str
+    requester: int
+    scope: Scope | None
+    """What the search depends on; None if nothing was looked for: ``target`` was there."""
+    target: int
+    """The position of what was there already, :data:`EXCLUDED`, or :data:`MISSING` if searched."""
+
+
+class Walk:
+    """One breadth-first walk. Grows lists, each object is visited once."""
+
+    def __init__(
+        self, program: Program, interpreter: Hit | None, search: Search, exclude: tuple[str, ...]
+    ) -> None:
+        self.search = search
+        self.hits = [program.hit]
+        self.names = [program.name]
+        self.requesters = [-1]
+        self.roles = [Role.NEEDED]
+        self.targets: list[tuple[int, ...] | None] = [None]
+        self.filtees: list[tuple[int, ...]] = [()]
+        self.order = [0]
+        """Positions in the lists above in the order of the loader's list."""
+        self.unlisted: set[int] = set()
+        self.preloads: list[Preload] = []
+        self.misses: list[Miss] = []
+        self.excluded: dict[str, None] = {}
+        self.refusal: Refusal | None = None
+        self.scopes = [EMPTY_SCOPE]
+        self.steps: list[Step] | None = None
+        """Every name that was asked for; only if somebody wants it."""
+        self._exclude = exclude
+        self._interpreter = interpreter
+        loader = search.system.loader
+        # A loader that is absent still answers to its name: libc.so.6 needs it by its soname.
+        soname = basename(loader.path)
+        if interpreter is not None and interpreter.elf.soname is not None:
+            soname = interpreter.elf.soname
+        self._loaded = search.rules.loaded(program.hit, loader.path, soname)
+        self._chains: list[tuple[SearchList, ...]] = [()]
+        self._above_preloads: tuple[SearchList, ...] = ()
+
+    def preload(self, wanted: Iterable[Wanted]) -> None:
+        """Load what goes before all that the program needs. What fails is passed over.
+
+        Source: glibc elf/rtld.c, do_preload(); musl ldso/dynlink.c, load_preload().
+        """
+        rules, hit = self.search.rules, self.hits[0]
+        scope = rules.preload_scope(rules.chain(hit, ()), hit)
+        self._above_preloads = scope.rpath_chain
+        table = self.search.table(scope)
+        for name, source in wanted:
+            # Only what is opened has its tokens replaced; the object keeps the name as written.
+            opened = rules.expand(name, hit) if "$" in name and "/" in name else None
+            target = self._named(_Asked(name, 0, scope, table, Role.PRELOAD, opened=opened))
+            reason = ""
+            if self.refusal is not None:
+                reason = f"{self.refusal.path}: {self.refusal.reason}"
+                self.refusal = None
+            elif self.misses:
+                self.misses.clear()
+                reason = "not found"
+            self.preloads.append(Preload(name, source, target, reason))
+
+    def run(self) -> None:
+        """Visit the objects in the order of the list, which grows meanwhile: at its end, and
+        before an object that is a filter."""
+        position = 0
+        while position < len(self.order) and self.refusal is None:
+            number = self.order[position]
+            if self.targets[number] is not None:
+                position += 1
+                continue
+            self._visit(number)
+
+    def _visit(self, number: int) -> None:
+        hit = self.hits[number]
+        above = self._above_preloads
+        if self.roles[number] is not Role.PRELOAD:
+            above = self._chains[self.requesters[number]] if number else ()
+        self._chains[number] = chain = self.search.rules.chain(hit, above)
+        self.scopes[number] = scope = self.search.rules.scope(hit, chain)
+        self.targets[number] = ()
+        elf = hit.elf
+        if elf.filters and self.search.rules.follows_filters:
+            self._visit_filter(number, hit, scope)
+        elif elf.needed:
+            table = self.search.table(scope)
+            row = []
+            for written in elf.needed:
+                row.append(self._needed(_Asked(written, number, scope, table)))
+                if self.refusal is not None:
+                    break
+            self.targets[number] = tuple(row)
+
+    def _visit_filter(self, number: int, hit: Hit, scope: Scope) -> None:
+        """The needed names of a filter, and what it filters, in the order of its tags."""
+        table = self.search.table(scope)
+        row, filtees = [], []
+        for written, filtered in hit.elf.asked:
+            if filtered is None:
+                row.append(self._needed(_Asked(written, number, scope, table)))
+            else:
+                role = Role.FILTER if filtered.required else Role.AUXILIARY
+                loaded = len(self.hits)
+                asked = _Asked(written, number, scope, table, role, filtered)
+                target = self._needed(asked)
+                filtees.append(target)
+                if target >= 0:
+                    self._before(target, number, new=target >= loaded)
+                elif not filtered.required:  # DT_AUXILIARY: no error is one
+                    self.refusal = None
+            if self.refusal is not None:
+                break
+        self.targets[number] = tuple(row)
+        self.filtees[number] = tuple(filtees)
+
+    def _before(self, target: int, number: int, *, new: bool) -> None:
+        """What an object filters goes before it, wherever it stood behind it.
+
+        What the program filters goes before the program, where ldd does not look. The program
+        stays the first here all the same.
+        Source: elf/dl-deps.c, _dl_map_object_deps(); elf/rtld.c, dl_main().
+        """
+        if number == 0 or number in self.unlisted:
+            self.unlisted.add(target)
+        place = max(1, self.order.index(number))
+        if not new and self.order.index(target) < place:
+            return
+        self.order.remove(target)
+        self.order.insert(place, target)
+
+    def _needed(self, asked: _Asked) -> int:
+        """The position of what satisfies a name as it is written in a tag."""
+        if "$" not in asked.name:
+            return self._named(asked)
+        rules = self.search.rules
+        forbidden = rules.forbids(asked.name)
+        if forbidden is not None:
+            self.refusal = Refusal(asked.name, forbidden)
+            return MISSING
+        name = rules.expand(asked.name, self.hits[asked.requester])
+        return self._named(asked if name is None else asked._replace(name=name))
+
+    def _named(self, asked: _Asked) -> int:
+        """The position of what satisfies a name, which is loaded if it has to be."""
+        name = asked.name
+        if self._exclude and matches(name, self._exclude):
+            self.excluded[name] = None
+            self._note(asked, EXCLUDED)
+            return EXCLUDED
+        target = self._loaded.by_name(name)
+        if target is None:
+            return self._search(asked)
+        if target == -1:
+            target = self._interpreter_needed(asked)
+        self._note(asked, target)
+        return target
+
+    def _note(self, asked: _Asked, target: int) -> None:
+        if self.steps is not None:
+            self.steps.append(Step(asked.name, asked.requester, None, target))
+
+    def _search(self, asked: _Asked) -> int:
+        name, requester, scope, table, _, filtered, opened = asked
+        if self.steps is not None:
+            self.steps.append(Step(opened or name, requester, scope, MISSING))
+        answer = self.search.find(opened or name, scope, table)
+        if answer is None:
+            self.misses.append(Miss(name, requester, len(self.hits), filtered))
+            return MISSING
+        if isinstance(answer, Refusal):
+            self.refusal = answer
+            return MISSING
+        same = self._loaded.by_file(name, answer)
+        if same is not None:
+            return same
+        reason = self.search.rules.refuse(answer.elf)
+        if reason is not None:
+            self.refusal = Refusal(answer.path, reason)
+            return MISSING
+        return self._add(asked, answer)
+
+    def _add(self, asked: _Asked, hit: Hit) -> int:
+        self.hits.append(hit)
+        self.names.append(asked.name)
+        self.requesters.append(asked.requester)
+        self.roles.append(asked.role)
+        self.targets.append(None)
+        self.filtees.append(())
+        self.scopes.append(EMPTY_SCOPE)
+        self._chains.append(())
+        number = len(self.hits) - 1
+        self.order.append(number)
+        self._loaded.add(number, asked.name, hit)
+        return number
+
+    def _interpreter_needed(self, asked: _Asked) -> int:
+        """The interpreter is loaded before all others, and listed where it is first needed."""
+        if self._interpreter is None or asked.role is Role.PRELOAD:
+            return MISSING
+        number = self._add(asked, self._interpreter)
+        self._loaded.interpreter_is(number)
+        return number
+
+    def where(self, miss: Miss) -> tuple[str, ...]:
+        """The places where a missing name was looked for."""
+        system = self.search.system
+        if "/" in miss.name:
+            return (system.absolute(miss.name),)
+        places: dict[str, None] = {}
+        for step in self.search.rules.steps(miss.name, self.scopes[miss.requester]):
+            if step.kind is Kind.CACHE:
+                places[system.loader.cache or ""] = None
+            for element in step.elements:
+                places[system.absolute(element.directory).rstrip("/") or "/"] = None
+        return tuple(places)
+
+
+class _Asked(NamedTuple):
+    """A name on its way through the walk."""
+
+    name: str
+    requester: int
+    scope: Scope
+    table: dict[str, Hit | Refusal | None]
+    role: Role = Role.NEEDED
+    filtered: Filter | None = None
+    opened: str | None = None
+    """What is looked for in place of the name."""
+
+
+def walk(
+    program: Program,
+    interpreter: Hit | None,
+    search: Search,
+    exclude: tuple[str, ...] = (),
+    missing_interpreter: str | None = None,
+    preloads: Iterable[Wanted] = (),
+) -> Closure:
+    """The closure of a dynamic program or library."""
+    state = Walk(program, interpreter, search, exclude)
+    state.preload(preloads)
+    state.run()
+    order = state.order
+    place = {number: position for position, number in enumerate(order)}
+    return Closure(
+        program,
+        program.name,
+        search.system.loader,
+        interpreter,
+        missing_interpreter,
+        tuple([state.hits[number] for number in order]),
+        tuple([state.names[number] for number in order]),
+        tuple([place.get(state.requesters[number], -1) for number in order]),
+        tuple([state.roles[number] for number in order]),
+        tuple([_moved(state.targets[number], place) for number in order]),
+        tuple([_moved(state.filtees[number], place) for number in order]),
+        frozenset([place[number] for number in state.unlisted]),
+        tuple([p._replace(target=place.get(p.target, p.target)) for p in state.preloads]),
+        tuple(sorted([_miss(m, place) for m in state.misses], key=lambda m: m.after)),
+        tuple(state.excluded),
+        state.refusal,
+        program.scripts,
+        tuple({m.name: state.where(m) for m in state.misses}.items()),
+    )
+
+
+def _miss(miss: Miss, place: dict[int, int]) -> Miss:
+    """A miss by final positions: that of a filter stands before the filter."""
+    requester = place[miss.requester]
+    after = miss.after if miss.filtered is None else max(1, requester)
+    return miss._replace(requester=requester, after=after)
+
+
+def _moved(row: tuple[int, ...] | None, place: dict[int, int]) -> tuple[int, ...]:
+    return tuple([place.get(target, target) for target in row or ()])

@@ -1,0 +1,60 @@
+"""Random small worlds: the same names, paths and order as the real loaders have, or the same
+reason to stop. ELFPACK_SEED and ELFPACK_WORLDS choose other worlds, or a single one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.oracle.compare import Compare, compare_glibc, compare_musl, reduce, told, verdict
+from tests.oracle.figures import record
+from tests.oracle.generate import Maker, MuslMaker
+from tests.worlds import LOADER, MUSL_LOADER
+
+SEED = 20_000
+TOLD = 3
+"""Differences that are shown in full."""
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can chroot")
+
+
+def seeds(usual: int) -> range:
+    first = int(os.environ.get("ELFPACK_SEED", SEED))
+    return range(first, first + int(os.environ.get("ELFPACK_WORLDS", usual)))
+
+
+def run(part: str, chosen: range, maker: type[Maker], compare: Compare) -> list[str]:
+    """Compare the worlds of these seeds; the differences, told."""
+    differing, died = [], 0
+    for seed in chosen:
+        found = verdict(maker(seed).make(), compare)
+        died += found.died
+        if not found.died and not found.equal:
+            differing.append(seed)
+    total = len(chosen) - died
+    note = f"seeds from {chosen.start}" + (f", {died} more in which it died" if died else "")
+    record(part, total - len(differing), total, note)
+    return [_shown(seed, maker, compare) for seed in differing[:TOLD]] + (
+        [f"seeds {differing}"] if differing else []
+    )
+
+
+def _shown(seed: int, maker: type[Maker], compare: Compare) -> str:
+    made = reduce(maker(seed).make(), compare)
+    return f"seed {seed}, reduced:\n{told(made, verdict(made, compare))}"
+
+
+@needs_root
+@pytest.mark.skipif(not Path(LOADER).exists(), reason=f"no {LOADER} here")
+def test_glibc() -> None:
+    differing = run("random worlds of glibc", seeds(400), Maker, compare_glibc)
+    assert not differing, "\n\n".join(differing)
+
+
+@needs_root
+@pytest.mark.skipif(not Path(MUSL_LOADER).exists(), reason=f"no {MUSL_LOADER} here")
+def test_musl() -> None:
+    differing = run("random worlds of musl", seeds(200), MuslMaker, compare_musl)
+    assert not differing, "\n\n".join(differing)
