@@ -67,7 +67,10 @@ class SymbolCheck:
         return {closure.label(number) for number in excused}
 
     def around(self, lines: Iterator[str], closure: Closure) -> Iterator[str]:
-        """The lines of a closure with those of its versions and symbols."""
+        """The lines of a closure with those of its versions and symbols, if they have a place."""
+        if not self._shows:
+            yield from lines
+            return
         _, binding = self._known.pop(id(closure))
         yield from symbols.before(closure, binding)
         yield from lines

@@ -153,7 +153,10 @@ def compare_musl(made: Made, top: Path) -> Verdict:
         return _verdict(expected, [f"status {status}", *comparable(ldd.lines(closure))])
     # elfpack tells of the first fault; the real loader goes on.
     path, reason = closure.refusal
-    ours = [*(f"{miss.name}: " for miss in closure.misses), _by_name(path, WORDS.get(reason, reason))]
+    ours = [
+        *(f"{miss.name}: " for miss in closure.misses),
+        _by_name(path, WORDS.get(reason, reason)),
+    ]
     theirs = [match.groups() for match in map(_MUSL_ERROR.match, answer.lines) if match]
     told = [f"{name}: " for name, _ in theirs[: len(ours) - 1]]
     told += [_by_name(*pair) for pair in theirs[len(ours) - 1 : len(ours)]]
