@@ -17,6 +17,7 @@ from elfpack.loader.closure import Closure
 from elfpack.report import ldd, symbols
 from tests.oracle.figures import record
 from tests.oracle.symbol_rows import GLIBC_SYMBOL_ROWS, MUSL_SYMBOL_ROWS, Row
+from tests.oracle.symbol_worlds import Maker
 from tests.oracle.test_machine import elf_files, native
 from tests.worlds import LOADER, MUSL_LOADER, on_disk
 
@@ -24,6 +25,7 @@ _ADDRESS = re.compile(rb" \(0x[0-9a-f]+\)$")
 _VDSO = re.compile(rb"\tlinux-(vdso|gate)")
 _OTHER = re.compile(rb"has different size in shared object, consider re-linking$|^warning: ")
 """What glibc says of symbols that it has found."""
+RELOCATING = "Error relocating "
 ABORTED = "Inconsistency detected by ld.so: dl-lookup.c"
 
 
@@ -142,6 +144,39 @@ def _library(where: Path, source: str, versions: str) -> None:
 
 def _placed(line: str, top: Path) -> str:
     return line.replace("EXE", "/w/exe").replace("/w/", f"{top}/w/")
+
+
+WORLDS = int(os.environ.get("ELFPACK_SYMBOL_WORLDS", "300"))
+"""Random worlds of each libc."""
+
+
+@pytest.mark.parametrize("first", range(0, WORLDS, 50))
+def test_random_worlds_of_glibc(first: int, tmp_path: Path) -> None:
+    differing = []
+    for seed in range(first, first + 50):
+        top = on_disk(Maker(seed).world(), tmp_path / str(seed))
+        program = f"{top}/w/exe"
+        with Session("/") as session:
+            if by_elfpack(session, session.resolve(program)) != by_glibc(LOADER, program):
+                differing.append(seed)
+    record("symbols: random worlds, as glibc says it", 50 - len(differing), 50)
+    assert not differing
+
+
+@pytest.mark.skipif(not os.path.exists(MUSL_LOADER), reason="musl is not installed")
+@pytest.mark.parametrize("first", range(0, WORLDS, 50))
+def test_random_worlds_of_musl(first: int, tmp_path: Path) -> None:
+    differing = []
+    for seed in range(first, first + 50):
+        top = on_disk(Maker(seed, MUSL_LOADER).world(), tmp_path / str(seed))
+        program = f"{top}/w/exe"
+        told = [t for t in said(MUSL_LOADER, "--list", program) if t.startswith(RELOCATING)]
+        with Session("/") as session:
+            closure = session.resolve(program)
+            if list(symbols.after(closure, session.symbols(closure))) != told:
+                differing.append(seed)
+    record("symbols: random worlds, as musl says it", 50 - len(differing), 50)
+    assert not differing
 
 
 def test_every_elf_file() -> None:
