@@ -28,7 +28,7 @@ WORDS = {
     "Too many levels of symbolic links": "Symbolic link loop",
 }
 """Reasons that elfpack words otherwise than a loader that has no libc yet: ours, the loader's."""
-MUSL_LISTING = False
+MUSL_LISTING = True
 """Whether elfpack prints musl's list as musl does: its own name first, and each reserved kind."""
 _MUSL_ERROR = re.compile(r"^Error loading shared library (.*): (.*) \(needed by .*\)$")
 
@@ -74,13 +74,16 @@ def _tell_origin(made: Made, top: Path) -> None:
 
 def write_cache(made: Made, top: Path) -> None:
     """The cache as this machine's ldconfig writes it; then what makes it stale."""
-    subprocess.run(
+    done = subprocess.run(
         ["/sbin/ldconfig", "-i", "-c", made.cache, "-r", str(top)],
-        check=True,
+        check=False,
         capture_output=True,
         stdin=subprocess.DEVNULL,
         timeout=60,
     )
+    # It dies by a signal where the old format is to hold subdirectories: there is no cache then.
+    if done.returncode > 0:
+        done.check_returncode()
     for path, spec in made.stale.items():
         place = top / path.lstrip("/")
         if place.is_symlink() or place.exists():
@@ -153,7 +156,10 @@ def compare_musl(made: Made, top: Path) -> Verdict:
         return _verdict(expected, [f"status {status}", *comparable(ldd.lines(closure))])
     # elfpack tells of the first fault; the real loader goes on.
     path, reason = closure.refusal
-    ours = [*(f"{miss.name}: " for miss in closure.misses), _by_name(path, WORDS.get(reason, reason))]
+    ours = [
+        *(f"{miss.name}: " for miss in closure.misses),
+        _by_name(path, WORDS.get(reason, reason)),
+    ]
     theirs = [match.groups() for match in map(_MUSL_ERROR.match, answer.lines) if match]
     told = [f"{name}: " for name, _ in theirs[: len(ours) - 1]]
     told += [_by_name(*pair) for pair in theirs[len(ours) - 1 : len(ours)]]

@@ -13,9 +13,9 @@ from random import Random
 
 from tests.worlds import LOADER, MUSL_LOADER
 
-HWCAPS = False
+HWCAPS = True
 """Whether worlds have subdirectories for CPU features, glibc-hwcaps and the older ones."""
-PRELOAD = False
+PRELOAD = True
 """Whether worlds set LD_PRELOAD."""
 
 LEVELS = ("glibc-hwcaps/x86-64-v2", "glibc-hwcaps/x86-64-v3", "glibc-hwcaps/x86-64-v4")
@@ -205,7 +205,12 @@ class Maker:
         self.objects()
         program = self.start()
         # Those of other machines are for other loaders.
-        libraries = [p for p, s in self.world.items() if s[:4] == "lib " and "machine=" not in s]
+        odd = ("machine=", "nodynamic", "osabi=")
+        libraries = [
+            path
+            for path, spec in self.world.items()
+            if spec[:4] == "lib " and not any(word in spec for word in odd)
+        ]
         real = not program.startswith("/opt/s")
         if real and libraries and self.chance(0.05):
             program = self.pick(*libraries)
