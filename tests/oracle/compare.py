@@ -231,7 +231,7 @@ def _fewer_words(spec: str) -> Iterator[str]:
         return
     words = spec.split()
     for number, word in enumerate(words[1:], start=1):
-        if not word.startswith(("interp=", "exports=")):
+        if not word.startswith(("interp=", "exports=")) and words[0] != "exec":
             yield " ".join(words[:number] + words[number + 1 :])
         key, _, value = word.partition("=")
         for less in _shorter(value, "," if key == "needs" else ":"):
