@@ -132,5 +132,7 @@ def test_damaged(form: str) -> None:
 
 def _told(number: int, sound: bytes, raw: bytes, found: Verdict) -> str:
     changed = [n for n, (a, b) in enumerate(zip(sound, raw, strict=False)) if a != b]
-    lines = difflib.unified_diff(found.expected.split("\n"), found.got.split("\n"), n=0, lineterm="")
+    lines = difflib.unified_diff(
+        found.expected.split("\n"), found.got.split("\n"), n=0, lineterm=""
+    )
     return "\n".join([f"damage {number}: bytes {changed}, size {len(raw)}", *list(lines)[2:]])
