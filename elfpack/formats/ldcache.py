@@ -166,8 +166,10 @@ class LdCache:
         return flags, key, value, 0
 
     def _string(self, offset: int) -> bytes | None:
+        # The loader holds offsets against the size of the whole file, since 2.33 also where the
+        # strings of a new cache behind an old one count from its middle: zeros follow the file.
         start = self._base + offset
-        if start >= len(self._raw):
+        if (offset if self._new else start) >= len(self._raw):
             return None
         end = self._raw.find(b"\0", start)
         return self._raw[start:] if end < 0 else self._raw[start:end]

@@ -57,10 +57,18 @@ class Musl:
         if "$" in text:
             if self._system.secure and hit.via.kind is Kind.PROGRAM:
                 return above  # whoever executes it chooses its path
-            text = _with_origin(text, self._system.origin_of(hit))
+            text = _with_origin(text, self._origin(hit))
         elements = _split(text)
         kind = Kind.RUNPATH if elf.runpath is not None else Kind.RPATH
         return (SearchList(kind, elements, hit.path), *above) if elements else above
+
+    def _origin(self, hit: Hit) -> str:
+        """The directory of an object; of a library as its path was opened, which may be relative.
+        Source: fixup_rpath()."""
+        if hit.via.kind is Kind.PROGRAM:
+            return self._system.origin_of(hit)
+        directory, slash, _ = hit.path.rpartition("/")
+        return directory if slash else "."
 
     def scope(self, hit: Hit, chain: tuple[SearchList, ...]) -> Scope:
         """The chain has the object's own list already."""

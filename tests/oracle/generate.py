@@ -48,7 +48,7 @@ class Maker:
     interpreter = LOADER
     separators = ":;"
     library_words = ""
-    fatal = FATAL
+    fatal: tuple[str, ...] = FATAL
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
@@ -224,12 +224,13 @@ class Maker:
             cwd=self.cwd,
             by_kernel=not real or (self.chance(0.3) and program.endswith("/exe")),
             cache=cache,
-            stale=self.stale(libraries) if cache and self.chance(0.3) else {},
+            stale=self.stale(libraries, program) if cache and self.chance(0.3) else {},
         )
 
-    def stale(self, libraries: Sequence[str]) -> dict[str, str]:
+    def stale(self, libraries: Sequence[str], program: str) -> dict[str, str]:
         gone = self.some(libraries, 1, 2) if libraries else []
-        return {path: self.pick("", "lib machine=i386", "lib") for path in gone}
+        kinds = ("", "lib machine=i386", "lib")
+        return {path: self.pick(*kinds) for path in gone if path != program}
 
     def preload(self) -> str:
         names = self.some([*self.names, "libnone.so", *self.needs("/", 1, 1)], 1, 3)
