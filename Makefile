@@ -36,7 +36,7 @@ types: .venv/ready-dev ## check types, strictly
 test: .venv/ready-dev ## unit and contract tests: no compiler, no network, no engine needed
 	@$(PYTEST) tests/unit tests/contract
 
-oracle: .venv/ready-dev ## compare with the real loaders (needs gcc and musl-gcc)
+oracle: .venv/ready-dev ## compare with the real loaders (needs gcc, musl-gcc, qemu, apt and root)
 	@$(PYTEST) tests/oracle
 
 docker: .venv/ready-dev ## run layers in a real Docker engine (needs one, and gcc)

@@ -46,7 +46,9 @@ class LdCache:
 
     def _open(self, raw: bytes, little: bool, bits: int) -> None:
         if raw.startswith(_NEW_MAGIC) and len(raw) > _NEW_HEADER:
-            self._open_new(0, little)
+            # Behind an old cache the count is not checked.
+            if self._word(20) <= (len(raw) - _NEW_HEADER) // _NEW_ENTRY:
+                self._open_new(0, little)
             return
         if not raw.startswith(_OLD_MAGIC) or len(raw) <= _OLD_HEADER:
             return
@@ -64,8 +66,6 @@ class LdCache:
 
     def _open_new(self, base: int, little: bool) -> None:
         count = self._word(base + 20)
-        if count > (len(self._raw) - base - _NEW_HEADER) // _NEW_ENTRY:
-            return
         # 0: written before glibc 2.33 told; 2 little, 3 big; anything else is refused.
         endian = self._raw[base + 28]
         if endian and endian & 3 != (2 if little else 3):
@@ -155,6 +155,10 @@ class LdCache:
         """Flags, key, value, hwcap."""
         if self._new:
             at = self._entries + index * _NEW_ENTRY
+            if at + _NEW_ENTRY > len(self._raw):  # the rest of the page is zeros
+                return struct.unpack(
+                    self._order + "iII4xQ", self._raw[at:].ljust(_NEW_ENTRY, b"\0")
+                )
             flags, key, value, _, hwcap = struct.unpack_from(self._order + "iIIIQ", self._raw, at)
             return flags, key, value, hwcap
         at = self._entries + index * _OLD_ENTRY
@@ -162,8 +166,10 @@ class LdCache:
         return flags, key, value, 0
 
     def _string(self, offset: int) -> bytes | None:
+        # The loader holds offsets against the size of the whole file, since 2.33 also where the
+        # strings of a new cache behind an old one count from its middle: zeros follow the file.
         start = self._base + offset
-        if start >= len(self._raw):
+        if (offset if self._new else start) >= len(self._raw):
             return None
         end = self._raw.find(b"\0", start)
         return self._raw[start:] if end < 0 else self._raw[start:end]

@@ -22,10 +22,12 @@ class Miss(NamedTuple):
     name: str
     requester: int
     """The position of the object that needs it."""
-    after: int
-    """Objects loaded before it was looked for: its place among them."""
+    after: int = 0
+    """Its place in the list: how many objects, the program among them, stand before it."""
     filtered: Filter | None = None
     """The DT_AUXILIARY or DT_FILTER entry that asks for it; None for a needed name."""
+    listed: bool = True
+    """False for what the program itself filters: see :attr:`Closure.unlisted`."""
 
     @property
     def harmless(self) -> bool:

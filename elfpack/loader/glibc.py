@@ -30,6 +30,7 @@ class Glibc:
 
     follows_filters = True
     """DT_AUXILIARY and DT_FILTER."""
+    lists_preloaded_loader = False
 
     def __init__(self, system: System) -> None:
         self._system = system
@@ -212,6 +213,9 @@ class Glibc:
             return "cannot dynamically load position-independent executable"
         return None
 
+    def stands_for(self, hit: Hit) -> str | None:
+        return None
+
     def loaded(self, program: Hit, interpreter: str, soname: str | None) -> GlibcLoaded:
         return GlibcLoaded(program, interpreter, soname)
 
@@ -264,14 +268,12 @@ class GlibcLoaded:
     """
 
     def __init__(self, program: Hit, interpreter: str, soname: str | None) -> None:
-        # The program has no name, but its DT_SONAME counts; its file is never compared.
         self._names: dict[str, int] = {}
-        if program.elf.soname is not None:
-            self._names[program.elf.soname] = 0
-        for name in (interpreter, soname):
-            if name:
-                self._names.setdefault(name, -1)
         self._files: dict[tuple[int, int], int] = {}
+        # The program has no name, but its DT_SONAME counts; its file is never compared.
+        self._told: list[tuple[str | None, int]] = [(program.elf.soname, 0)]
+        self._told += [(interpreter, -1), (soname, -1)]
+        self._tell(self._told)
 
     def by_name(self, name: str) -> int | None:
         return self._names.get(name)
@@ -280,19 +282,32 @@ class GlibcLoaded:
         """The object that has the same file; ``name`` becomes another name of it."""
         known = self._files.get(hit.identity)
         if known is not None:
+            self._told.append((name, known))
             self._names.setdefault(name, known)
         return known
 
     def add(self, number: int, name: str, hit: Hit) -> None:
-        names = self._names
-        names.setdefault(name, number)
-        names.setdefault(hit.path, number)
-        if hit.elf.soname is not None:
-            names.setdefault(hit.elf.soname, number)
+        told: list[tuple[str | None, int]] = [(name, number), (hit.path, number)]
+        told.append((hit.elf.soname, number))
+        self._told += told
+        self._tell(told)
         self._files.setdefault(hit.identity, number)
+
+    def forget(self, number: int) -> None:
+        """An object that stands before the program is not seen: the loader looks from there on."""
+        self._told = [(name, n) for name, n in self._told if n != number]
+        self._names.clear()
+        self._tell(self._told)
+        self._files = {file: n for file, n in self._files.items() if n != number}
+
+    def _tell(self, names: list[tuple[str | None, int]]) -> None:
+        for name, number in names:
+            if name:
+                self._names.setdefault(name, number)
 
     def interpreter_is(self, number: int) -> None:
         """The interpreter's position, once something needed it."""
+        self._told = [(name, number if n == -1 else n) for name, n in self._told]
         for name, known in self._names.items():
             if known == -1:
                 self._names[name] = number

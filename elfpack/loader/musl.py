@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 from elfpack.elf import constants as c
 from elfpack.elf.file import ElfFile, Malformed
+from elfpack.elf.layout import ElfFault
+from elfpack.elf.symbols import read_symbols
 from elfpack.loader.records import EMPTY_SCOPE, Element, Hit, Kind, Outcome, Scope, SearchList
 from elfpack.loader.system import System
 from elfpack.paths import basename, decode
@@ -35,12 +37,15 @@ class Musl:
     follows_filters = False
     subdirectories = ("",)
     """None for CPU features: the directory itself."""
+    lists_preloaded_loader = True
+    """A preload that is the loader itself counts as one that was loaded."""
 
     def __init__(self, system: System) -> None:
         self._system = system
         text = "" if system.secure else system.library_path
         self._environment = SearchList(Kind.ENVIRONMENT, _split(text))
         self._path: SearchList | None = None
+        self._libcs: dict[tuple[int, int], bool] = {}
 
     def chain(self, hit: Hit, above: tuple[SearchList, ...]) -> tuple[SearchList, ...]:
         """The lists for what ``hit`` causes to be loaded: DT_RUNPATH, else DT_RPATH, both are
@@ -52,10 +57,18 @@ class Musl:
         if "$" in text:
             if self._system.secure and hit.via.kind is Kind.PROGRAM:
                 return above  # whoever executes it chooses its path
-            text = _with_origin(text, self._system.origin_of(hit))
+            text = _with_origin(text, self._origin(hit))
         elements = _split(text)
         kind = Kind.RUNPATH if elf.runpath is not None else Kind.RPATH
         return (SearchList(kind, elements, hit.path), *above) if elements else above
+
+    def _origin(self, hit: Hit) -> str:
+        """The directory of an object; of a library as its path was opened, which may be relative.
+        Source: fixup_rpath()."""
+        if hit.via.kind is Kind.PROGRAM:
+            return self._system.origin_of(hit)
+        directory, slash, _ = hit.path.rpartition("/")
+        return directory if slash else "."
 
     def scope(self, hit: Hit, chain: tuple[SearchList, ...]) -> Scope:
         """The chain has the object's own list already."""
@@ -122,6 +135,30 @@ class Musl:
             return "Exec format error"
         return None
 
+    def stands_for(self, hit: Hit) -> str | None:
+        """The name that an object is asked for by instead: one that is a libc itself, by what it
+        exports, is never loaded beside this one. Source: load_library()."""
+        known = self._libcs.get(hit.identity)
+        if known is None:
+            known = self._libcs[hit.identity] = self._is_libc(hit)
+        return "libc.so" if known else None
+
+    def _is_libc(self, hit: Hit) -> bool:
+        place = self._system.files.find(hit.real_path)
+        if isinstance(place, int):
+            return False
+        try:
+            source = self._system.files.open(place)
+        except OSError:
+            return False
+        try:
+            names = {symbol.name for symbol in read_symbols(source).exported}
+        except ElfFault:
+            return False
+        finally:
+            source.close()
+        return {"__libc_start_main", "stdin"} <= names
+
     def loaded(self, program: Hit, interpreter: str, soname: str | None) -> MuslLoaded:
         return MuslLoaded(interpreter)
 
@@ -153,6 +190,9 @@ class MuslLoaded:
         if "/" not in name:
             self._names[name] = number
         self._files.setdefault(hit.identity, number)
+
+    def forget(self, number: int) -> None:
+        """Filters are not followed: nothing stands before the program."""
 
     def interpreter_is(self, number: int) -> None:
         self._number = number

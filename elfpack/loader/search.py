@@ -24,6 +24,7 @@ class Loaded(Protocol):
     def by_name(self, name: str) -> int | None: ...
     def by_file(self, name: str, hit: Hit) -> int | None: ...
     def add(self, number: int, name: str, hit: Hit) -> None: ...
+    def forget(self, number: int) -> None: ...
     def interpreter_is(self, number: int) -> None: ...
 
 
@@ -98,6 +99,8 @@ class Search:
         relative one may come to exist, and is always tried."""
         if dead is not None:
             return self._tried(directory, dead)
+        if len(self.rules.subdirectories) == 1:
+            return self.rules.subdirectories
         known = self._existing.get(directory)
         if known is None:
             # The first component decides for most: no directory has any of them.
@@ -131,7 +134,8 @@ class Search:
 
     def _try(self, path: str, via: Via, *, setuid: bool = False) -> tuple[Probe, Answer]:
         files = self.system.files
-        place = files.find(self.system.absolute(path))
+        # An empty path, as a damaged cache may have, names nothing: path_resolution(7).
+        place = files.find(self.system.absolute(path)) if path else errno.ENOENT
         if isinstance(place, int):
             outcome, detail = self.rules.judge_error(place, self._directory_exists(path, place))
             return self._probe(path, via, outcome, detail)

@@ -5,7 +5,7 @@ Source: glibc elf/dl-deps.c, _dl_map_object_deps(); musl ldso/dynlink.c, load_de
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from elfpack.elf.file import Filter
@@ -42,7 +42,8 @@ class Walk:
         self.targets: list[tuple[int, ...] | None] = [None]
         self.filtees: list[tuple[int, ...]] = [()]
         self.order = [0]
-        """Positions in the lists above in the order of the loader's list."""
+        """The loader's list: positions in the lists above, and for each of :attr:`misses` the
+        complement of its number."""
         self.unlisted: set[int] = set()
         self.preloads: list[Preload] = []
         self.misses: list[Miss] = []
@@ -79,8 +80,7 @@ class Walk:
             if self.refusal is not None:
                 reason = f"{self.refusal.path}: {self.refusal.reason}"
                 self.refusal = None
-            elif self.misses:
-                self.misses.clear()
+            elif target == MISSING and self._loaded.by_name(name) is None:
                 reason = "not found"
             self.preloads.append(Preload(name, source, target, reason))
 
@@ -90,7 +90,7 @@ class Walk:
         position = 0
         while position < len(self.order) and self.refusal is None:
             number = self.order[position]
-            if self.targets[number] is not None:
+            if number < 0 or self.targets[number] is not None:
                 position += 1
                 continue
             self._visit(number)
@@ -124,12 +124,13 @@ class Walk:
                 row.append(self._needed(_Asked(written, number, scope, table)))
             else:
                 role = Role.FILTER if filtered.required else Role.AUXILIARY
-                loaded = len(self.hits)
-                asked = _Asked(written, number, scope, table, role, filtered)
-                target = self._needed(asked)
+                known = len(self.order)
+                target = self._needed(_Asked(written, number, scope, table, role, filtered))
                 filtees.append(target)
-                if target >= 0:
-                    self._before(target, number, new=target >= loaded)
+                if len(self.order) > known:  # it is new, or a new one that is missing
+                    self._before(self.order[-1], number, new=True)
+                elif target >= 0:
+                    self._before(target, number, new=False)
                 elif not filtered.required:  # DT_AUXILIARY: no error is one
                     self.refusal = None
             if self.refusal is not None:
@@ -146,6 +147,7 @@ class Walk:
         """
         if number == 0 or number in self.unlisted:
             self.unlisted.add(target)
+            self._loaded.forget(target)
         place = max(1, self.order.index(number))
         if not new and self.order.index(target) < place:
             return
@@ -189,7 +191,9 @@ class Walk:
             self.steps.append(Step(opened or name, requester, scope, MISSING))
         answer = self.search.find(opened or name, scope, table)
         if answer is None:
-            self.misses.append(Miss(name, requester, len(self.hits), filtered))
+            if asked.role is not Role.PRELOAD:
+                self.order.append(~len(self.misses))
+                self.misses.append(Miss(name, requester, filtered=filtered))
             return MISSING
         if isinstance(answer, Refusal):
             self.refusal = answer
@@ -201,6 +205,9 @@ class Walk:
         if reason is not None:
             self.refusal = Refusal(answer.path, reason)
             return MISSING
+        itself = self.search.rules.stands_for(answer)
+        if itself is not None:
+            return self._named(asked._replace(name=itself))
         return self._add(asked, answer)
 
     def _add(self, asked: _Asked, hit: Hit) -> int:
@@ -219,7 +226,10 @@ class Walk:
 
     def _interpreter_needed(self, asked: _Asked) -> int:
         """The interpreter is loaded before all others, and listed where it is first needed."""
-        if self._interpreter is None or asked.role is Role.PRELOAD:
+        preloaded = asked.role is Role.PRELOAD
+        if self._interpreter is None or (
+            preloaded and not self.search.rules.lists_preloaded_loader
+        ):
             return MISSING
         number = self._add(asked, self._interpreter)
         self._loaded.interpreter_is(number)
@@ -264,7 +274,7 @@ def walk(
     state = Walk(program, interpreter, search, exclude)
     state.preload(preloads)
     state.run()
-    order = state.order
+    order = [number for number in state.order if number >= 0]
     place = {number: position for position, number in enumerate(order)}
     return Closure(
         program,
@@ -278,9 +288,9 @@ def walk(
         tuple([state.roles[number] for number in order]),
         tuple([_moved(state.targets[number], place) for number in order]),
         tuple([_moved(state.filtees[number], place) for number in order]),
-        frozenset([place[number] for number in state.unlisted]),
+        frozenset([place[number] for number in state.unlisted if number >= 0]),
         tuple([p._replace(target=place.get(p.target, p.target)) for p in state.preloads]),
-        tuple(sorted([_miss(m, place) for m in state.misses], key=lambda m: m.after)),
+        tuple(_misses(state, place)),
         tuple(state.excluded),
         state.refusal,
         program.scripts,
@@ -288,11 +298,16 @@ def walk(
     )
 
 
-def _miss(miss: Miss, place: dict[int, int]) -> Miss:
-    """A miss by final positions: that of a filter stands before the filter."""
-    requester = place[miss.requester]
-    after = miss.after if miss.filtered is None else max(1, requester)
-    return miss._replace(requester=requester, after=after)
+def _misses(state: Walk, place: dict[int, int]) -> Iterator[Miss]:
+    """The misses by final positions, in the order of the list."""
+    after = 0
+    for number in state.order:
+        if number >= 0:
+            after += 1
+            continue
+        miss = state.misses[~number]
+        listed = number not in state.unlisted
+        yield miss._replace(requester=place[miss.requester], after=after, listed=listed)
 
 
 def _moved(row: tuple[int, ...] | None, place: dict[int, int]) -> tuple[int, ...]:

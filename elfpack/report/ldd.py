@@ -35,7 +35,7 @@ def _objects(closure: Closure) -> Iterator[str]:
     # A name that was not found stands where it was looked for. Only the interpreter goes before
     # such a line: the loader links it in behind the object it follows in the breadth-first
     # order, which holds found objects only. Source: glibc elf/rtld.c, dl_main().
-    misses = list(closure.misses)[::-1]
+    misses = [miss for miss in reversed(closure.misses) if miss.listed]
     for number, hit in enumerate(closure.hits[1:], start=1):
         if number in closure.unlisted:
             continue
@@ -61,7 +61,10 @@ def _musl(closure: Closure, loader: str) -> Iterator[str]:
         yield f"\t{loader}"
     told: set[str] = set()
     listed = {0}
-    for name, target in _musl_names(closure):
+    for asked, target in _musl_names(closure):
+        # What is a libc by what it exports is asked for once more, as libc.so.
+        itself = target > 0 and closure.hits[target].via.kind is Kind.INTERPRETER
+        name = "libc.so" if itself and reserved(asked) is None and asked != loader else asked
         kind = reserved(name)
         if kind is not None or name == loader:
             if kind is not None and kind not in told and closure.missing_interpreter is None:

@@ -28,7 +28,7 @@ WORDS = {
     "Too many levels of symbolic links": "Symbolic link loop",
 }
 """Reasons that elfpack words otherwise than a loader that has no libc yet: ours, the loader's."""
-MUSL_LISTING = False
+MUSL_LISTING = True
 """Whether elfpack prints musl's list as musl does: its own name first, and each reserved kind."""
 _MUSL_ERROR = re.compile(r"^Error loading shared library (.*): (.*) \(needed by .*\)$")
 
@@ -73,14 +73,20 @@ def _tell_origin(made: Made, top: Path) -> None:
 
 
 def write_cache(made: Made, top: Path) -> None:
-    """The cache as this machine's ldconfig writes it; then what makes it stale."""
-    subprocess.run(
+    """The cache as this machine's ldconfig writes it; then what makes it stale.
+
+    The older formats and glibc-hwcaps together break the heap of some ldconfig, which dies: then
+    the cache is what it left.
+    """
+    done = subprocess.run(
         ["/sbin/ldconfig", "-i", "-c", made.cache, "-r", str(top)],
-        check=True,
+        check=False,
         capture_output=True,
         stdin=subprocess.DEVNULL,
         timeout=60,
     )
+    if done.returncode > 0:
+        done.check_returncode()
     for path, spec in made.stale.items():
         place = top / path.lstrip("/")
         if place.is_symlink() or place.exists():
@@ -213,13 +219,11 @@ def _differs(made: Made, compare: Compare) -> bool:
 
 
 def _smaller(made: Made) -> Iterator[Made]:
-    for name, plain in (("library_path", ""), ("preload", ""), ("cwd", "/"), ("stale", {})):
-        if getattr(made, name) != plain:
-            yield replace(made, **{name: plain})
-    if made.cache:
-        yield replace(made, cache="")
-    if made.by_kernel:
-        yield replace(made, by_kernel=False)
+    plain = Made(world={})
+    for name in ("library_path", "preload", "cwd", "stale", "cache", "by_kernel"):
+        if getattr(made, name) != getattr(plain, name):
+            changed: dict[str, Any] = {name: getattr(plain, name)}
+            yield replace(made, **changed)
     for path, spec in made.world.items():
         if path != made.program:
             yield replace(made, world={p: s for p, s in made.world.items() if p != path})
@@ -234,7 +238,7 @@ def _fewer_words(spec: str) -> Iterator[str]:
         return
     words = spec.split()
     for number, word in enumerate(words[1:], start=1):
-        if not word.startswith(("interp=", "exports=")):
+        if not word.startswith(("interp=", "exports=")) and words[0] != "exec":
             yield " ".join(words[:number] + words[number + 1 :])
         key, _, value = word.partition("=")
         for less in _shorter(value, "," if key == "needs" else ":"):

@@ -15,8 +15,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "part(name): counts in the figure of this part")
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest's own makes the report, and is then the last asked
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Only looks: the report itself is left to pytest."""
     part = item.get_closest_marker("part")
     if part is not None and call.when == "call":
         skipped = call.excinfo is not None and call.excinfo.errisinstance(pytest.skip.Exception)

@@ -13,9 +13,9 @@ from random import Random
 
 from tests.worlds import LOADER, MUSL_LOADER
 
-HWCAPS = False
+HWCAPS = True
 """Whether worlds have subdirectories for CPU features, glibc-hwcaps and the older ones."""
-PRELOAD = False
+PRELOAD = True
 """Whether worlds set LD_PRELOAD."""
 
 LEVELS = ("glibc-hwcaps/x86-64-v2", "glibc-hwcaps/x86-64-v3", "glibc-hwcaps/x86-64-v4")
@@ -48,7 +48,7 @@ class Maker:
     interpreter = LOADER
     separators = ":;"
     library_words = ""
-    fatal = FATAL
+    fatal: tuple[str, ...] = FATAL
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
@@ -205,7 +205,12 @@ class Maker:
         self.objects()
         program = self.start()
         # Those of other machines are for other loaders.
-        libraries = [p for p, s in self.world.items() if s[:4] == "lib " and "machine=" not in s]
+        odd = ("machine=", "nodynamic", "osabi=")
+        libraries = [
+            path
+            for path, spec in self.world.items()
+            if spec[:4] == "lib " and not any(word in spec for word in odd)
+        ]
         real = not program.startswith("/opt/s")
         if real and libraries and self.chance(0.05):
             program = self.pick(*libraries)
@@ -219,12 +224,13 @@ class Maker:
             cwd=self.cwd,
             by_kernel=not real or (self.chance(0.3) and program.endswith("/exe")),
             cache=cache,
-            stale=self.stale(libraries) if cache and self.chance(0.3) else {},
+            stale=self.stale(libraries, program) if cache and self.chance(0.3) else {},
         )
 
-    def stale(self, libraries: Sequence[str]) -> dict[str, str]:
+    def stale(self, libraries: Sequence[str], program: str) -> dict[str, str]:
         gone = self.some(libraries, 1, 2) if libraries else []
-        return {path: self.pick("", "lib machine=i386", "lib") for path in gone}
+        kinds = ("", "lib machine=i386", "lib")
+        return {path: self.pick(*kinds) for path in gone if path != program}
 
     def preload(self) -> str:
         names = self.some([*self.names, "libnone.so", *self.needs("/", 1, 1)], 1, 3)

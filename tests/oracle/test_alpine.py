@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.oracle.compare import MUSL_LOADER, compare_musl
+from tests.oracle.compare import compare_musl
 from tests.oracle.figures import record
 from tests.oracle.generate import Made
 from tests.oracle.test_worlds import needs_root
+from tests.worlds import MUSL_LOADER
 
 LIBRARIES = {
     "lib/libone.so.1": (),

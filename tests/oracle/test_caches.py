@@ -126,7 +126,8 @@ def test_damaged(form: str) -> None:
             equal += found.equal and not found.died
             if not found.died and not found.equal:
                 differing.append(_told(number, sound, raw, found))
-    record(PART, equal, DAMAGED + 1 - died, f"{form}: {died} more in which it died")
+    note = f"{died} more of the format {form} in which it died" if died else ""
+    record(PART, equal, DAMAGED + 1 - died, note)
     assert not differing, "\n\n".join(differing)
 
 

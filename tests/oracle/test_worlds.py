@@ -10,6 +10,7 @@ import pytest
 
 from tests.oracle.compare import Compare, compare_glibc, compare_musl, reduce, told, verdict
 from tests.oracle.figures import record
+from tests.oracle.found import GLIBC, MUSL
 from tests.oracle.generate import Maker, MuslMaker
 from tests.worlds import LOADER, MUSL_LOADER
 
@@ -58,3 +59,23 @@ def test_glibc() -> None:
 def test_musl() -> None:
     differing = run("random worlds of musl", seeds(200), MuslMaker, compare_musl)
     assert not differing, "\n\n".join(differing)
+
+
+@needs_root
+@pytest.mark.part("rows of glibc")
+@pytest.mark.skipif(not Path(LOADER).exists(), reason=f"no {LOADER} here")
+@pytest.mark.parametrize("name", GLIBC)
+def test_glibc_found(name: str) -> None:
+    found = verdict(GLIBC[name], compare_glibc)
+    assert found.got == found.expected
+    assert not found.died
+
+
+@needs_root
+@pytest.mark.part("rows of musl")
+@pytest.mark.skipif(not Path(MUSL_LOADER).exists(), reason=f"no {MUSL_LOADER} here")
+@pytest.mark.parametrize("name", MUSL)
+def test_musl_found(name: str) -> None:
+    found = verdict(MUSL[name], compare_musl)
+    assert found.got == found.expected
+    assert not found.died

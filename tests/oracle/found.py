@@ -1,0 +1,59 @@
+"""Worlds in which random ones differed once, each reduced to its rule."""
+
+from __future__ import annotations
+
+from tests.oracle.generate import Made
+from tests.worlds import MUSL_LOADER
+
+_MUSL_EXE = f"exe interp={MUSL_LOADER} exports=f"
+
+GLIBC = {
+    "what the program itself filters is loaded and not listed": Made(
+        world={
+            "/bin/exe": "exe needs=liba.so filter=libb.so",
+            "/lib/liba.so": "lib",
+            "/lib/libb.so": "lib needs=libc.so",
+            "/lib/libc.so": "lib",
+        },
+    ),
+    "a filter of the program that is missing is not listed": Made(
+        world={
+            "/bin/exe": "exe needs=liba.so auxiliary=libnone.so",
+            "/lib/liba.so": "lib",
+        },
+    ),
+    "what is missing stays behind what was loaded before it, wherever a filter puts that": Made(
+        world={
+            "/bin/exe": "exe needs=liba.so",
+            "/lib/liba.so": "lib needs=libnone.so filter=libb.so",
+            "/lib/libb.so": "lib",
+        },
+    ),
+    "a filtered object moves alone, not what was missing beside it": Made(
+        world={
+            "/bin/exe": "exe needs=liba.so,libnone.so,libb.so",
+            "/lib/liba.so": "lib needs=libgone.so filter=libb.so",
+            "/lib/libb.so": "lib",
+        },
+    ),
+    "an empty path in the cache is no file": Made(
+        world={"/bin/exe": "exe needs=liba.so", "/etc/ld.so.cache": "cache liba.so="},
+    ),
+}
+
+MUSL = {
+    "the origin of a library found by a relative element is relative": Made(
+        world={
+            "/bin/exe": f"{_MUSL_EXE} needs=liba.so runpath=opt",
+            "/opt/liba.so": "lib needs=libb.so rpath=$ORIGIN/deep exports=f",
+            "/opt/deep/libb.so": "lib exports=f",
+        },
+    ),
+    "a directory that is a loop of links ends the search": Made(
+        world={
+            "/bin/exe": f"{_MUSL_EXE} needs=liba.so rpath=/opt/loop",
+            "/opt/loop": "-> loop",
+            "/lib/liba.so": "lib exports=f",
+        },
+    ),
+}
