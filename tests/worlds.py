@@ -53,7 +53,7 @@ _FLAGS: dict[str, dict[str, object]] = {
     "nodynamic": {"dynamic": False},
     "nosections": {"sections": False},
     "symbolic": {"tags": [(c.DT_SYMBOLIC, 0)]},
-    "relr": {"tags": [(c.DT_RELR, 0), (c.DT_RELR - 1, 0)]},
+    "relr": {"tags": [(c.DT_RELR, 0), (c.DT_RELR - 1, 0), (c.DT_RELR + 1, 8)]},
     # glibc's ABI tag, which crt1.o puts into every program
     "tagged": {"notes": [("GNU", 1, bytes(16))]},
 }

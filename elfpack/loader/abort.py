@@ -12,7 +12,7 @@ from elfpack.loader.closure import Closure
 from elfpack.loader.glibc_symbols import meets
 from elfpack.loader.linkage import UNUSABLE, Linkage, Reference
 from elfpack.loader.records import Refusal
-from elfpack.loader.relocations import COPY
+from elfpack.loader.relocations import COPY, PLT
 from elfpack.paths import decode
 
 _TAKES_ANY = (2, 41)
@@ -54,7 +54,20 @@ def scope(number: int, linkages: list[Linkage]) -> list[int]:
 def search(
     reference: Reference, scope: list[int], linkages: list[Linkage], providers: dict[str, int]
 ) -> tuple[bool, int | None]:
-    """Whether a symbol is found; beside it the object at which the loader ends the process."""
+    """Whether a symbol is found; beside it the object at which the loader ends the process.
+
+    Source: elf/dl-lookup.c, _dl_lookup_symbol_x().
+    """
+    found, at = _search(reference, scope, linkages, providers)
+    if found and reference.protected and reference.kind != PLT:
+        _, at = _search(reference._replace(kind=PLT), scope, linkages, providers)
+        found = at is None
+    return found, at
+
+
+def _search(
+    reference: Reference, scope: list[int], linkages: list[Linkage], providers: dict[str, int]
+) -> tuple[bool, int | None]:
     for number, there in _candidates(reference, scope, linkages):
         versions = linkages[number].versions
         found = meets(reference, there, versions)

@@ -30,7 +30,8 @@ def _refer(row: Row, name: bytes, kind: int) -> Reference | None:
     """Symbols that bind to their own object are not looked up."""
     if row.binding == c.STB_LOCAL or row.visibility in _LOCAL:
         return None
-    return Reference(0, name, kind, row.binding == c.STB_WEAK)
+    protected = row.visibility == c.STV_PROTECTED
+    return Reference(0, name, kind, row.binding == c.STB_WEAK, protected=protected)
 
 
 def _exported(info: int, other: int, section: int, value: int, mips: bool) -> int | None:

@@ -48,6 +48,8 @@ class Reference(NamedTuple):
     """The base version does not do in place of the version."""
     file: str | None = None
     """The needed name that the version is wanted of."""
+    protected: bool = False
+    """Visibility protected: what is found is looked up once more, as for a call."""
 
 
 class Linkage(NamedTuple):

@@ -145,6 +145,15 @@ GLIBC_SYMBOL_ROWS = [
         aborts=True,
     ),
     Row(
+        "a protected symbol that is found is looked up as for a call",
+        _world(
+            "imports=h@V4 relocations=got:h versions=liba.so:V4 protected=h types=h:tls hash=sysv",
+            liba="exports=h",
+        ),
+        ["EXE: /w/liba.so: no version information available (required by EXE)"],
+        aborts=True,
+    ),
+    Row(
         "another object without versions may have the symbol",
         _world(F_V1, liba="defines=V1 exports=g@@V1", libb="exports=f"),
     ),

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from elfpack.api.session import Session
-from elfpack.errors import ElfpackError
 from elfpack.loader.closure import Closure
 from elfpack.report import ldd, symbols
+from tests.oracle.everyfile import elf_files, survey
 from tests.oracle.figures import record
 from tests.oracle.symbol_rows import GLIBC_SYMBOL_ROWS, MUSL_SYMBOL_ROWS, Row
 from tests.oracle.symbol_worlds import Maker
-from tests.oracle.test_machine import elf_files, native
+from tests.oracle.test_machine import PLACES, native
 from tests.worlds import LOADER, MUSL_LOADER, on_disk
 
 _ADDRESS = re.compile(rb" \(0x[0-9a-f]+\)$")
@@ -181,7 +180,8 @@ def test_random_worlds_of_musl(first: int, tmp_path: Path) -> None:
 
 def test_every_elf_file() -> None:
     with Session("/") as session:
-        closures = dict(_closures(session))
+        found = survey(session, elf_files(Path("/"), PLACES)).closures
+        closures = {path: c for path, c in found.items() if c.refusal is None}
         loaders = native(closures)
         with ThreadPoolExecutor(2) as pool:
             expected = dict(
@@ -199,13 +199,3 @@ def test_every_elf_file() -> None:
     )
     assert loaders
     assert not differing
-
-
-def _closures(session: Session) -> Iterator[tuple[str, Closure]]:
-    for path in elf_files():
-        try:
-            closure = session.resolve(path)
-        except ElfpackError:
-            continue
-        if closure.loader is not None and closure.refusal is None:
-            yield path, closure
