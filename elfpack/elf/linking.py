@@ -104,6 +104,12 @@ class Linking(NamedTuple):
         last = self.layout.last
         return range(last(c.DT_MIPS_GOTSYM) or 0, last(c.DT_MIPS_SYMTABNO) or 0)
 
+    @property
+    def name_bytes(self) -> int:
+        """More than all names have in a file that a linker made: names may end alike and share
+        their bytes, and one that shares them with all others would take no end of memory."""
+        return (1 << 20) + 32 * len(self.strings)
+
     def once(self) -> Linking:
         """The same with each relocation that says the same once."""
         return self._replace(infos=[dict.fromkeys(chain.from_iterable(self.infos))])
@@ -122,7 +128,7 @@ def read_linking(source: Source, order: Order) -> Linking | None:
     strings = Strings(source, layout)
     infos = read_infos(source, layout, order(layout))
     found = findable(source, layout)
-    count = max(found.stop, _referred(infos, layout) + 1)
+    count = max(found.stop if found else 0, _referred(infos, layout) + 1)
     if layout.header.machine == c.EM_MIPS:
         count = max(count, layout.last(c.DT_MIPS_SYMTABNO) or 0)
     size = count * _entry(layout)[0].size

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from elfpack.elf import constants as c
 from elfpack.elf.file import Abi
-from elfpack.elf.layout import Layout
+from elfpack.elf.layout import ElfFault, Layout
 from elfpack.elf.linking import Linking, Row
 from elfpack.elf.relocations import Range, decoded
 from elfpack.elf.versions import Need, Versions
@@ -30,6 +30,9 @@ UNUSABLE = 1 << 17
 """It ends the search in its object, and does not satisfy it."""
 MIPS_PLT = 0x8
 """STO_MIPS_PLT, of st_other: an undefined symbol whose value is that of its PLT entry."""
+
+
+_OVERLAP = "ELF file with symbol names that overlap over and over"
 
 
 class Reference(NamedTuple):
@@ -97,16 +100,20 @@ def linkage(linking: Linking, abi: Abi, rules: Rules) -> Linkage:
     """
     exports = _exports(linking, abi, rules)
     versions = _versioned(linking)
-    wants: dict[bytes, tuple[Reference, ...]] = {}
+    wants: dict[bytes, list[Reference]] = {}
+    left = linking.name_bytes
     for reference in dict.fromkeys(referring(linking.once(), abi, rules)):
+        left -= len(reference.name)
+        if left < 0:
+            raise ElfFault(_OVERLAP)
         own = None if reference.kind & COPY else exports.get(reference.name)
         if reference.optional or (own and rules.finds(reference, own, versions)):
             continue
-        wants[reference.name] = (*wants.get(reference.name, ()), reference)
+        wants.setdefault(reference.name, []).append(reference)
     has = linking.layout.last
     defined = linking.versions.definitions
     return Linkage(
-        wants,
+        {name: tuple(references) for name, references in wants.items()},
         exports,
         versions,
         linking.versions.needs,
@@ -119,7 +126,9 @@ def linkage(linking: Linking, abi: Abi, rules: Rules) -> Linkage:
 
 def _exports(linking: Linking, abi: Abi, rules: Rules) -> dict[bytes, Candidates]:
     found: dict[bytes, Candidates] = {}
+    several: dict[bytes, list[int]] = {}
     shared: dict[int, Candidates] = {}
+    left = linking.name_bytes
     exported, strings = rules.exported, linking.strings
     mips = abi.machine == c.EM_MIPS
     numbers = linking.versym[linking.findable.start :]
@@ -131,8 +140,14 @@ def _exports(linking: Linking, abi: Abi, rules: Rules) -> dict[bytes, Candidates
             bits |= numbers[position]
         end = strings.find(b"\0", name)
         text = strings[name:end] if end >= 0 else linking.name(name)
-        known = found.get(text)
-        found[text] = shared.setdefault(bits, (bits,)) if known is None else (*known, bits)
+        left -= len(text)
+        if left < 0:
+            raise ElfFault(_OVERLAP)
+        if text in found:
+            several.setdefault(text, [*found[text]]).append(bits)
+        else:
+            found[text] = shared.setdefault(bits, (bits,))
+    found.update((text, tuple(candidates)) for text, candidates in several.items())
     return found
 
 

@@ -12,6 +12,8 @@ from elfpack.elf.file import Abi
 from elfpack.elf.layout import ElfFault, read_layout
 from elfpack.elf.linking import Linking, read_linking
 from elfpack.elf.relocations import Relocation, decoded, glibc_order, musl_order
+from elfpack.loader.glibc_symbols import GLIBC_RULES
+from elfpack.loader.linkage import linkage
 from elfpack.loader.linkages import Linkages
 from elfpack.loader.newest import newest_versions
 from elfpack.loader.relocations import COPY, PLT, types_of
@@ -155,3 +157,14 @@ def test_newest_versions() -> None:
         "GLIBC": "2.100",
         "LIBX_TM": "1",
     }
+
+
+def test_names_that_share_their_bytes() -> None:
+    """Each symbol's name is the end of the one before: more bytes than the file could hold."""
+    raw = bytearray(elf(exports=["x" * 3000, *[f"{n:04}" for n in range(2000)]]))
+    layout = read_layout(BytesSource(bytes(raw)))
+    at = layout.offset(layout.last(c.DT_SYMTAB) or 0) or 0
+    for number in range(1, 2001):
+        struct.pack_into("<I", raw, at + 24 * number, 1 + number)
+    with pytest.raises(ElfFault, match="overlap"):
+        linkage(linking(bytes(raw)), Abi(c.EM_X86_64, 64, True, 0), GLIBC_RULES)
