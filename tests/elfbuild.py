@@ -11,9 +11,14 @@ from dataclasses import dataclass, field
 from functools import reduce
 
 from elfpack.elf import constants as c
+from elfpack.elf.file import Abi
+from elfpack.loader.relocations import types_of
 from elfpack.paths import encode
 
 _HIDDEN = 0x8000
+_PROTECTED = 3
+_DATA = 1
+"""A relocation type that is no PLT entry and no copy on any machine."""
 _TEXT_INDEX = 1
 """A section number that is not SHN_UNDEF: the symbol is defined."""
 _PT_PHDR = 6
@@ -54,8 +59,20 @@ class Spec:
     weak: Sequence[str] = ()
     hidden: Sequence[str] = ()
     """Which of the names are weak, which have visibility hidden."""
+    protected: Sequence[str] = ()
+    local: Sequence[str] = ()
+    canonical: Sequence[str] = ()
+    """Exports that are not defined: they have the value of a PLT entry."""
+    types: Mapping[str, int] = field(default_factory=dict)
+    """STT_FUNC if a name has none here."""
+    values: Mapping[str, int] = field(default_factory=dict)
+    relocations: Sequence[str] = ()
+    """``got:NAME``, ``plt:NAME``, ``copy:NAME``, in this order in each table."""
     needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Version needs: the versions wanted of each needed name."""
+    weak_versions: Sequence[str] = ()
+    strict_versions: Sequence[str] = ()
+    """Which of the needed versions are weak, which have the hidden bit."""
     defines: Sequence[str] = ()
     """Version definitions; the base version, named as the soname, goes before them."""
     hash: str = "gnu"
@@ -251,10 +268,8 @@ class _Builder:
             index = self.versions[version.lstrip("@")] if at else int(defined)
             if defined and at and not version.startswith("@"):
                 index |= _HIDDEN
-            bind = c.STB_WEAK if name in spec.weak else 1
-            other = c.STV_HIDDEN if name in spec.hidden else 0
-            section = _TEXT_INDEX if defined else c.SHN_UNDEF
-            table += self._symbol(self.strings.add(name), bind << 4 | 2, other, section)
+            section = _TEXT_INDEX if defined and name not in spec.canonical else c.SHN_UNDEF
+            table += self._dynamic_symbol(name, section, 0x10 if defined else 0)
             versym += self.pack("H", index)
         yield from self._blob(c.DT_SYMTAB, "symbols", table)
         yield c.DT_SYMENT, len(self._symbol(0, 0, 0, 0))
@@ -264,15 +279,53 @@ class _Builder:
         if self.versions:
             yield from self._blob(c.DT_VERSYM, "versym", versym)
         yield from self._version_tables()
+        yield from self._relocations([text.partition("@")[0] for text in names])
+
+    def _dynamic_symbol(self, name: str, section: int, value: int) -> bytes:
+        spec = self.spec
+        bind = c.STB_WEAK if name in spec.weak else c.STB_GLOBAL
+        if name in spec.local:
+            bind = c.STB_LOCAL
+        other = _PROTECTED if name in spec.protected else 0
+        if name in spec.hidden:
+            other = c.STV_HIDDEN
+        info = bind << 4 | spec.types.get(name, c.STT_FUNC)
+        value = spec.values.get(name, value)
+        return self._symbol(self.strings.add(name), info, other, section, value)
+
+    def _relocations(self, names: Sequence[str]) -> Iterator[tuple[int, int | str]]:
+        types = types_of(Abi(self.spec.machine, self.spec.bits, self.spec.little, 0))
+        data, plt = b"", b""
+        for text in self.spec.relocations:
+            kind, _, name = text.partition(":")
+            number = {"plt": types.jump_slot, "copy": types.copy, "got": _DATA}[kind]
+            entry = self._relocation(names.index(name) + 1, number)
+            data, plt = (data, plt + entry) if kind == "plt" else (data + entry, plt)
+        if data:
+            tag = c.DT_RELA if self.wide else c.DT_REL
+            yield from self._blob(tag, "relocations", data)
+            yield tag + 1, len(data)
+            yield tag + 2, len(self._relocation(0, 0))
+        if plt:
+            yield from self._blob(c.DT_JMPREL, "plt", plt)
+            yield c.DT_PLTRELSZ, len(plt)
+            yield c.DT_PLTREL, c.DT_RELA if self.wide else c.DT_REL
+
+    def _relocation(self, symbol: int, number: int) -> bytes:
+        if not self.wide:
+            return self.pack("II", 0, symbol << 8 | number)
+        if self.spec.machine == c.EM_MIPS:
+            return self.pack("QIBBBBq", 0, symbol, 0, 0, 0, number, 0)
+        return self.pack("QQq", 0, symbol << 32 | number, 0)
 
     def _blob(self, tag: int, name: str, data: bytes) -> Iterator[tuple[int, int | str]]:
         self.blobs[name] = data
         yield tag, name
 
-    def _symbol(self, name: int, info: int, other: int, section: int) -> bytes:
+    def _symbol(self, name: int, info: int, other: int, section: int, value: int = 0) -> bytes:
         if self.wide:
-            return self.pack("IBBHQQ", name, info, other, section, 0x10, 0)
-        return self.pack("IIIBBH", name, 0x10, 0, info, other, section)
+            return self.pack("IBBHQQ", name, info, other, section, value, 0)
+        return self.pack("IIIBBH", name, value, 0, info, other, section)
 
     def _hash(self, names: Sequence[str]) -> bytes:
         """With one bucket, in which all symbols are: then any order of symbols is right."""
@@ -295,21 +348,36 @@ class _Builder:
         if spec.needs:
             last = list(spec.needs)[-1]
             for file, wanted in spec.needs.items():
-                step = 0 if file == last else 16 + 16 * len(wanted)
-                data += self.pack("HHIII", 1, len(wanted), text(file), 16, step)
+                following = 0 if file == last else 16 + 16 * len(wanted)
+                data += self.pack("HHIII", 1, len(wanted), text(file), 16, following)
                 for left, version in zip(range(len(wanted))[::-1], wanted, strict=True):
                     number = self.versions[version]
-                    data += self.pack("IHHII", 0, 0, number, text(version), 16 if left else 0)
+                    number |= _HIDDEN if version in spec.strict_versions else 0
+                    weak = 2 if version in spec.weak_versions else 0
+                    step = 16 if left else 0
+                    row = sysv_hash(version), weak, number, text(version), step
+                    data += self.pack("IHHII", *row)
             yield from self._blob(c.DT_VERNEED, "verneed", data)
             yield c.DT_VERNEEDNUM, len(spec.needs)
         if spec.defines:
             data, names = b"", [spec.soname or "base", *spec.defines]
             for number, name in enumerate(names, start=1):
                 step = 28 if number < len(names) else 0
-                data += self.pack("HHHHIII", 1, int(number == 1), number, 1, 0, 20, step)
+                base = int(number == 1)
+                data += self.pack("HHHHIII", 1, base, number, 1, sysv_hash(name), 20, step)
                 data += self.pack("II", text(name), 0)
             yield from self._blob(c.DT_VERDEF, "verdef", data)
             yield c.DT_VERDEFNUM, len(names)
+
+
+def sysv_hash(text: str) -> int:
+    """The hash of a version's name. Source: gABI ch. 5, "Hash Table"."""
+    value = 0
+    for byte in encode(text):
+        value = (value << 4) + byte
+        high = value & 0xF0000000
+        value = (value ^ high >> 24) & ~high
+    return value
 
 
 def _gnu_hash(name: bytes) -> int:

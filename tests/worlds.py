@@ -44,7 +44,19 @@ _MACHINES = {
     "ppc64le": (c.EM_PPC64, 64, True),
     "riscv64": (c.EM_RISCV, 64, True),
 }
-_LISTS = ("needed", "imports", "exports", "weak", "defines", "functions")
+_LISTS = (
+    *("needed", "imports", "exports", "weak", "hidden", "protected", "local", "canonical"),
+    *("relocations", "weak_versions", "strict_versions", "defines", "functions"),
+)
+_TYPES = {"object": c.STT_OBJECT, "tls": c.STT_TLS, "ifunc": c.STT_GNU_IFUNC, "section": 3}
+_FLAGS: dict[str, dict[str, object]] = {
+    "nodynamic": {"dynamic": False},
+    "nosections": {"sections": False},
+    "symbolic": {"tags": [(c.DT_SYMBOLIC, 0)]},
+    "relr": {"tags": [(c.DT_RELR, 0), (c.DT_RELR - 1, 0)]},
+    # glibc's ABI tag, which crt1.o puts into every program
+    "tagged": {"notes": [("GNU", 1, bytes(16))]},
+}
 _NAMES = {"needs": "needed", "interp": "interpreter"}
 _TEXTS = ("soname", "rpath", "runpath", "interpreter", "hash")
 _NUMBERS = ("e_flags", "osabi", "abiversion", "bits", "type", "isa")
@@ -79,6 +91,11 @@ def _option(options: dict[str, object], word: str) -> None:
     elif key == "versions":  # versions=libc.so.6:GLIBC_2.2.5+GLIBC_2.34,libm.so.6:GLIBC_2.29
         rows = (row.split(":") for row in value.split(","))
         options["needs"] = {file: wanted.split("+") for file, wanted in rows}
+    elif key == "types":  # types=x:object,y:tls
+        kinds = (row.split(":") for row in value.split(","))
+        options["types"] = {name: _TYPES[kind] for name, kind in kinds}
+    elif key == "values":  # values=x:0
+        options["values"] = {n: int(v) for n, v in (row.split(":") for row in value.split(","))}
     elif key in ("filter", "auxiliary"):
         tag = c.DT_FILTER if key == "filter" else c.DT_AUXILIARY
         tags = options.setdefault("tags", [])
@@ -88,17 +105,11 @@ def _option(options: dict[str, object], word: str) -> None:
         options[key] = value.split(",")
     elif key in _NUMBERS:
         options[key] = int(value, 0)
-    elif key in ("nodynamic", "noload", "nosections", "tagged"):
-        options.update(_flag(key))
+    elif key in _FLAGS:
+        options.update(_FLAGS[key])
     else:
         assert key in _TEXTS, f"no option {key}"
         options[key] = value
-
-
-def _flag(key: str) -> dict[str, object]:
-    if key == "tagged":  # glibc's ABI tag, which crt1.o puts into every program
-        return {"notes": [("GNU", 1, bytes(16))]}
-    return {"dynamic": False} if key == "nodynamic" else {"sections": False}
 
 
 def loader_of(spec: str) -> bytes:

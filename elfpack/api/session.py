@@ -19,6 +19,7 @@ from elfpack.root.directory import DirectoryRoot, is_top
 if TYPE_CHECKING:
     from elfpack.api.planning import Plan
     from elfpack.api.request import Choice
+    from elfpack.loader.binding import Binder, Binding
 
 
 def working_directory() -> str:
@@ -79,6 +80,7 @@ class Session:
         if cwd is None:
             cwd = working_directory() if is_top(self.root) else "/"
         self.cpu = _checked(cpu)
+        self._binder: Binder | None = None
         self.options = self._options(library_path, cwd, preload)
 
     def _options(self, library_path: str, cwd: str, preload: str) -> Options:
@@ -134,6 +136,27 @@ class Session:
     def again(self, closure: Closure) -> Options:
         """The options that a closure was resolved with."""
         return self.options._replace(exclude=tuple(map(literal, closure.excluded)))
+
+    def symbols(self, closure: Closure) -> Binding:
+        """The symbols that the objects of a closure look up in vain, and the versions that are
+        not where they are wanted: what ``ldd -r`` tells."""
+        return self._bound().bind(closure)
+
+    def newest_versions(self, closure: Closure) -> dict[str, str]:
+        """The newest version of each family that the objects of a closure ask for:
+        ``{"GLIBC": "2.34", "GLIBCXX": "3.4.29"}``."""
+        from elfpack.loader.newest import newest_versions
+
+        return newest_versions(closure, self._bound().linkages)
+
+    def _bound(self) -> Binder:
+        # Imported late: a closure alone needs none of it.
+        from elfpack.loader.binding import Binder
+        from elfpack.loader.linkages import Linkages
+
+        if self._binder is None:
+            self._binder = Binder(Linkages(self.resolver.files))
+        return self._binder
 
     def plan(
         self,

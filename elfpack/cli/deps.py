@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -18,6 +18,9 @@ from elfpack.loader.closure import Closure
 from elfpack.paths import matches
 from elfpack.report import ldd, pathlist
 
+if TYPE_CHECKING:
+    from elfpack.cli.symbols import SymbolCheck
+
 
 class Shown(NamedTuple):
     """How results are to be shown."""
@@ -26,6 +29,8 @@ class Shown(NamedTuple):
     talk: Talk
     several: bool
     session: Session
+    symbols: SymbolCheck | None = None
+    """With ``--symbols``."""
 
 
 @click.command()
@@ -45,6 +50,11 @@ class Shown(NamedTuple):
     metavar="NAME",
     help="Show every chain from the program to that library; exit status 1 if nothing loads it.",
 )
+@click.option(
+    "--symbols",
+    is_flag=True,
+    help="Show unresolved symbols and missing symbol versions too, as ldd -r does.",
+)
 @options.talk
 @click.pass_obj
 def deps(
@@ -56,6 +66,7 @@ def deps(
     library_path: str | None,
     cpu: str | None,
     why: str | None,
+    symbols: bool,
     allow_missing: tuple[str, ...],
     exclude: tuple[str, ...],
 ) -> int:
@@ -75,10 +86,14 @@ def deps(
     )
     with session:
         shown = Shown(Results(), talk, len(programs) > 1, session)
+        if symbols:
+            shown = shown._replace(symbols=_symbols(shown, allow_missing, form, why))
         results = _checked(
             resolve_many(session, programs, exclude=exclude),
             _Check(session, talk, allow_missing, where),
         )
+        if shown.symbols is not None:
+            results = shown.symbols.checked(results)
         show = _FORMS[form] if why is None else partial(_why, name=why)
         status = show(results, shown)
     shown.results.flush()
@@ -87,6 +102,15 @@ def deps(
 
 Result = tuple[Closure | tuple[str, ElfpackError], int]
 """A closure or a program's name with its error, and the exit status that it asks for."""
+
+
+def _symbols(
+    shown: Shown, allow_missing: tuple[str, ...], form: str, why: str | None
+) -> SymbolCheck:
+    from elfpack.cli.symbols import SymbolCheck
+
+    shows = why is None and form in ("ldd", "tree", "json")
+    return SymbolCheck(shown.session, shown.talk, allow_missing, shows)
 
 
 class _Check(NamedTuple):
@@ -168,7 +192,10 @@ def _blocks(
                 continue
             if heading and shown.several:
                 shown.results.line(f"{result.name}:")
-            for line in lines(shown.session, result):
+            told = lines(shown.session, result)
+            if shown.symbols is not None:
+                told = shown.symbols.around(told, result)
+            for line in told:
                 shown.results.line(line)
         return status
 
@@ -249,7 +276,13 @@ def _json(results: Iterator[Result], shown: Shown) -> int:
     for result, wanted in results:
         status = max(status, wanted)
         found.append(result)
+    closures = [result for result in found if isinstance(result, Closure)]
     document = jsondoc.document(found, shown.session.borrowed)
+    for described, closure in zip(document["programs"], closures, strict=True):
+        described["newest_versions"] = shown.session.newest_versions(closure)
+        if shown.symbols is not None:
+            described.update(shown.symbols.properties(closure))
+            document["errors"] += shown.symbols.errors(closure)
     text = json.dumps(document, indent=2, ensure_ascii=True)
     shown.results.write(text.encode() + b"\n")
     return status

@@ -28,6 +28,10 @@ class Need(NamedTuple):
     number: int
     """The number that symbols of this file refer to it by."""
     weak: bool
+    hash: int = 0
+    """The hash of its name as stored: loaders compare both."""
+    hidden: bool = False
+    """It is satisfied by nothing but a symbol of this very version."""
 
 
 class Definition(NamedTuple):
@@ -37,6 +41,8 @@ class Definition(NamedTuple):
     number: int
     base: bool
     """The name of the object itself, no version of a symbol."""
+    hash: int = 0
+    """The hash of its name as stored."""
 
 
 class Versions(NamedTuple):
@@ -117,9 +123,10 @@ def _needs(source: Source, layout: Layout, strings: Strings) -> tuple[Need, ...]
         for _ in range(count):
             if len(found) * inner.size > table.size:  # entries that overlap would never end
                 raise ElfFault("ELF file with a version table that repeats itself")
-            _, flags, other, version, step = table.unpack(inner, inside)
-            weak = bool(flags & _WEAK)
-            found.append(Need(name, strings.at(version), other & ~c.VERSYM_HIDDEN, weak))
+            value, flags, other, version, step = table.unpack(inner, inside)
+            weak, hidden = bool(flags & _WEAK), bool(other & c.VERSYM_HIDDEN)
+            number = other & ~c.VERSYM_HIDDEN
+            found.append(Need(name, strings.at(version), number, weak, value, hidden))
             if step == 0:
                 break
             inside += step
@@ -138,12 +145,11 @@ def _definitions(source: Source, layout: Layout, strings: Strings) -> tuple[Defi
     found: list[Definition] = []
     at = 0
     for _ in range(layout.last(c.DT_VERDEFNUM) or 0):
-        _, flags, index, count, _, aux, following = table.unpack(outer, at)
+        _, flags, index, count, value, aux, following = table.unpack(outer, at)
         if count:
             name, _ = table.unpack(inner, at + aux)
-            found.append(
-                Definition(strings.at(name), index & ~c.VERSYM_HIDDEN, bool(flags & _BASE))
-            )
+            number, base = index & ~c.VERSYM_HIDDEN, bool(flags & _BASE)
+            found.append(Definition(strings.at(name), number, base, value))
         if following == 0:
             break
         at += following

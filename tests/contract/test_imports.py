@@ -41,6 +41,9 @@ def _name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+FILE_NAMES = {_name(path) for path in FILES}
+
+
 def _imports(tree: ast.AST) -> Iterator[str]:
     """The full names that a tree imports; of ``from a import b`` it is ``a.b``."""
     for node in ast.walk(tree):
@@ -127,6 +130,17 @@ def test_deps_loads_little(form: str) -> None:
     ours = {name for name in loaded if name.partition(".")[0] == "elfpack"} - FRAMES
     strange = {n for n in ours if not any(n == m or n.startswith(f"{m}.") for m in DEPS_MAY)}
     assert not strange
+
+
+SYMBOLS = {"binding", "linkage", "linkages", "newest", "order", "relocations"}
+"""Modules of ``loader`` that only symbols need."""
+
+
+def test_deps_loads_what_binds_symbols_only_for_them() -> None:
+    names = {f"elfpack.loader.{name}" for name in SYMBOLS}
+    assert names <= FILE_NAMES
+    assert not names & _loaded("deps", "/usr/bin/env")
+    assert "elfpack.loader.binding" in _loaded("deps", "--symbols", "/usr/bin/env")
 
 
 def test_layer_loads_no_editor() -> None:

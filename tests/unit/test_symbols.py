@@ -8,7 +8,7 @@ from elfpack.blob import BytesSource
 from elfpack.elf import constants as c
 from elfpack.elf.symbols import Symbol, Symbols, read_symbols
 from elfpack.elf.versions import Definition, Need, read_versions
-from tests.elfbuild import elf
+from tests.elfbuild import elf, sysv_hash
 
 FORMS = [
     (bits, little, machine, table)
@@ -77,11 +77,16 @@ def test_versions(bits: int, little: bool) -> None:
         soname="libx.so",
         needs={"libc.so.6": ["V1", "V2"], "libm.so.6": ["V3"]},
         defines=["S1"],
+        weak_versions=["V2"],
+        strict_versions=["V3"],
     )
     found = read_versions(BytesSource(raw))
     assert found.needs == (
-        Need("libc.so.6", "V1", 3, False),
-        Need("libc.so.6", "V2", 4, False),
-        Need("libm.so.6", "V3", 5, False),
+        Need("libc.so.6", "V1", 3, False, 0x591),
+        Need("libc.so.6", "V2", 4, True, 0x592),
+        Need("libm.so.6", "V3", 5, False, 0x593, hidden=True),
     )
-    assert found.definitions == (Definition("libx.so", 1, True), Definition("S1", 2, False))
+    assert found.definitions == (
+        Definition("libx.so", 1, True, sysv_hash("libx.so")),
+        Definition("S1", 2, False, 0x561),
+    )

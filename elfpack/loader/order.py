@@ -1,0 +1,91 @@
+"""The order in which a loader relocates the objects of a closure.
+
+Source: glibc elf/dl-sort-maps.c, elf/rtld.c, dl_main(); musl ldso/dynlink.c, __dls3().
+"""
+
+from __future__ import annotations
+
+from elfpack.loader.closure import Closure
+from elfpack.loader.identify import MUSL
+from elfpack.loader.records import Kind
+
+_DEPTH_FIRST = (2, 35)
+"""The first glibc that sorts by a depth-first walk."""
+
+
+def relocated(closure: Closure) -> list[int]:
+    """Positions in the closure, without the loader itself, which has done it already."""
+    assert closure.loader is not None
+    if closure.loader.libc == MUSL:
+        order = [*range(1, len(closure.hits)), 0]
+    elif (0, 0) < closure.loader.version < _DEPTH_FIRST:
+        order = _moved(len(closure.hits), dependencies(closure))[::-1]
+    else:
+        order = _depth_first(len(closure.hits), dependencies(closure))
+    return [n for n in order if closure.hits[n].via.kind is not Kind.INTERPRETER]
+
+
+def dependencies(closure: Closure) -> list[list[int]]:
+    """For each object what it asked for and got, in the order of its dynamic section. The
+    program's are not known yet when glibc sorts."""
+    found: list[list[int]] = [[]]
+    for hit, row, filtees in list(zip(closure.hits, closure.targets, closure.filtees, strict=True))[
+        1:
+    ]:
+        needed, filtered = iter(row), iter(filtees)
+        targets = row
+        if filtees:
+            asked = [next(needed if f is None else filtered, -1) for _, f in hit.elf.asked]
+            targets = tuple(asked)
+        found.append([target for target in targets if target >= 0])
+    return found
+
+
+def _depth_first(count: int, needs: list[list[int]]) -> list[int]:
+    """Each object behind what it needs, from the last of the breadth-first order.
+
+    Source: _dl_sort_maps_dfs(), whose result glibc relocates from its end.
+    """
+    done: list[int] = []
+    visited = [False] * count
+    for start in reversed(range(count)):
+        if visited[start]:
+            continue
+        visited[start] = True
+        line = [(start, iter(needs[start]))]
+        while line:
+            number, rest = line[-1]
+            following = next((n for n in rest if not visited[n]), None)
+            if following is None:
+                done.append(number)
+                line.pop()
+            else:
+                visited[following] = True
+                line.append((following, iter(needs[following])))
+    return done
+
+
+def _moved(count: int, needs: list[list[int]]) -> list[int]:
+    """Each object moved behind the last that needs it, the program staying the first.
+
+    Source: _dl_sort_maps_original().
+    """
+    order = list(range(1, count))
+    seen = [0] * len(order)
+    wanted = [set(row) for row in needs]
+    at = 0
+    while at < len(order) - 1:
+        seen[at] += 1
+        this = order[at]
+        last = next((k for k in range(len(order) - 1, at, -1) if this in wanted[order[k]]), None)
+        if last is None:
+            at += 1
+            seen[at:] = [0] * (len(order) - at)
+            continue
+        order.insert(last, order.pop(at))
+        if seen[at + 1] > len(order) - at:  # round and round: objects that need each other
+            at += 1
+            seen[at:] = [0] * (len(order) - at)
+        else:
+            seen.insert(last, seen.pop(at))
+    return [0, *order]
