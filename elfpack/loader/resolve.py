@@ -132,7 +132,8 @@ class Resolver:
         assert closure.program is not None
         state = Walk(closure.program, closure.interpreter, search, options.exclude)
         state.steps = []
-        state.preload(self._preloads(search.system.loader, search.system.secure, options))
+        if preloads := self._preloads(search.system.loader, search.system.secure, options):
+            state.preload(preloads)
         state.run()
         return state, search
 

@@ -103,18 +103,21 @@ class Search:
             return self.rules.subdirectories
         known = self._existing.get(directory)
         if known is None:
-            # The first component decides for most: no directory has any of them.
-            exists = self._exists
-            known = tuple(
-                [
-                    sub
-                    for sub in self.rules.subdirectories
-                    if (not sub and not directory.startswith("/"))
-                    or (exists(directory + sub.partition("/")[0]) and exists(directory + sub))
-                ]
-            )
-            self._existing[directory] = known
+            known = tuple(self._there(directory))
+            if known:  # that a directory is missing is remembered where links are followed
+                self._existing[directory] = known
         return known
+
+    def _there(self, directory: str) -> Iterator[str]:
+        if not self._exists(directory):
+            if not directory.startswith("/"):
+                yield ""
+            return
+        for sub in self.rules.subdirectories:
+            # The first component decides for most: no directory has any of them.
+            first = sub.partition("/")[0]
+            if not sub or (self._exists(directory + first) and self._exists(directory + sub)):
+                yield sub
 
     def _tried(self, directory: str, dead: Dead) -> Iterator[str]:
         for number, sub in enumerate(self.rules.subdirectories):

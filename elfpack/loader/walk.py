@@ -5,7 +5,7 @@ Source: glibc elf/dl-deps.c, _dl_map_object_deps(); musl ldso/dynlink.c, load_de
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from elfpack.elf.file import Filter
@@ -268,11 +268,12 @@ def walk(
     search: Search,
     exclude: tuple[str, ...] = (),
     missing_interpreter: str | None = None,
-    preloads: Iterable[Wanted] = (),
+    preloads: Sequence[Wanted] = (),
 ) -> Closure:
     """The closure of a dynamic program or library."""
     state = Walk(program, interpreter, search, exclude)
-    state.preload(preloads)
+    if preloads:
+        state.preload(preloads)
     state.run()
     order = [number for number in state.order if number >= 0]
     place = {number: position for position, number in enumerate(order)}
