@@ -85,7 +85,8 @@ def write_cache(made: Made, top: Path) -> None:
         stdin=subprocess.DEVNULL,
         timeout=60,
     )
-    assert done.returncode <= 0, done.stderr
+    if done.returncode > 0:
+        done.check_returncode()
     for path, spec in made.stale.items():
         place = top / path.lstrip("/")
         if place.is_symlink() or place.exists():
