@@ -50,7 +50,7 @@ def run(
         stderr=subprocess.STDOUT if together else subprocess.PIPE,
         check=False,
         stdin=subprocess.DEVNULL,
-        timeout=60,
+        timeout=20,
     )
     return Answer(done.returncode, listed(done.stdout), os.fsdecode(done.stderr or b"").strip())
 

@@ -37,7 +37,7 @@ class Verdict(NamedTuple):
     """What came of one comparison."""
 
     died: bool = False
-    """The real loader died by a signal: there is nothing to compare with."""
+    """The real loader died by a signal, or never ended: there is nothing to compare with."""
     expected: str = ""
     got: str = ""
 
@@ -196,7 +196,10 @@ Compare = Callable[[Made, Path], Verdict]
 def verdict(made: Made, compare: Compare) -> Verdict:
     loader = MUSL_LOADER if compare is compare_musl else LOADER
     with standing(made, loader) as top:
-        return compare(made, top)
+        try:
+            return compare(made, top)
+        except subprocess.TimeoutExpired:
+            return Verdict(died=True)
 
 
 def reduce(made: Made, compare: Compare) -> Made:

@@ -22,6 +22,23 @@ GLIBC = {
             "/lib/liba.so": "lib",
         },
     ),
+    "what the program filters is not seen by later requests": Made(
+        world={
+            "/bin/exe": "exe needs=libb.so filter=liba.so",
+            "/lib/liba.so": "lib needs=liba.so",
+            "/lib/libb.so": "lib",
+        },
+    ),
+    "what the program filters is missing where only its paths lead": Made(
+        world={
+            "/bin/exe": "exe needs=libnone.so filter=liba.so runpath=/opt",
+            "/opt/liba.so": "lib needs=liba.so",
+        },
+    ),
+    "a library that is looked at is judged as any other": Made(
+        world={"/lib/liba.so": "lib osabi=9 needs=libb.so"},
+        program="/lib/liba.so",
+    ),
     "what is missing stays behind what was loaded before it, wherever a filter puts that": Made(
         world={
             "/bin/exe": "exe needs=liba.so",
@@ -47,6 +64,13 @@ MUSL = {
             "/bin/exe": f"{_MUSL_EXE} needs=liba.so runpath=opt",
             "/opt/liba.so": "lib needs=libb.so rpath=$ORIGIN/deep exports=f",
             "/opt/deep/libb.so": "lib exports=f",
+        },
+    ),
+    "the origin of a library needed by a relative path is relative": Made(
+        world={
+            "/bin/exe": f"{_MUSL_EXE} needs=opt/liba.so",
+            "/opt/liba.so": "lib needs=libb.so rpath=$ORIGIN exports=f",
+            "/opt/libb.so": "lib exports=f",
         },
     ),
     "a directory that is a loop of links ends the search": Made(

@@ -4,6 +4,8 @@ reason to stop. ELFPACK_SEED and ELFPACK_WORLDS choose other worlds, or a single
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from tests.oracle.compare import Compare, compare_glibc, compare_musl, reduce, t
 from tests.oracle.figures import record
 from tests.oracle.found import GLIBC, MUSL
 from tests.oracle.generate import Maker, MuslMaker
-from tests.worlds import LOADER, MUSL_LOADER
+from tests.worlds import LOADER, MUSL_LOADER, on_disk
 
 SEED = 20_000
 TOLD = 3
@@ -79,3 +81,17 @@ def test_musl_found(name: str) -> None:
     found = verdict(MUSL[name], compare_musl)
     assert found.got == found.expected
     assert not found.died
+
+
+@needs_root
+@pytest.mark.parametrize("tag", ["auxiliary", "filter"])
+def test_what_keeps_the_real_loader_busy_for_ever(tag: str, tmp_path: Path) -> None:
+    """A program that filters itself is loaded again and again: elfpack comes to an end."""
+    on_disk({"/opt/libe.so": f"lib {tag}=libe.so rpath=/opt"}, tmp_path)
+    subprocess.run(
+        [sys.executable, "-m", "elfpack", "deps", "--root", str(tmp_path), "/opt/libe.so"],
+        check=False,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=20,
+    )
