@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from typing import NamedTuple
 
 from elfpack.elf import constants as c
@@ -21,7 +23,17 @@ from elfpack.loader.identify import (
 from elfpack.loader.machine import same_machine
 from elfpack.loader.preload import FILE, Wanted, of_file, of_variable
 from elfpack.loader.program import MissingInterpreter, Program, open_program
-from elfpack.loader.records import Hit, Kind, Probe, Role, Scope, SearchList, Via
+from elfpack.loader.records import (
+    Hit,
+    Kind,
+    Outcome,
+    Probe,
+    Refusal,
+    Role,
+    Scope,
+    SearchList,
+    Via,
+)
 from elfpack.loader.search import Search
 from elfpack.loader.system import System
 from elfpack.loader.walk import Walk, walk
@@ -97,8 +109,8 @@ class Resolver:
         search = self._search(loader, program, options)
         preloads = self._preloads(loader, search.system.secure, options)
         closure = walk(program, interpreter, search, options.exclude, missing, preloads)
-        if elf.interpreter is None and interpreter is not None:
-            closure = _without_unneeded(closure)
+        if elf.interpreter is None:
+            closure = _judged(_without_unneeded(closure), search)
         return closure
 
     def as_ldd(self, closure: Closure, options: Options) -> Closure | None:
@@ -276,6 +288,14 @@ def _without_unneeded(closure: Closure) -> Closure:
     something needs it."""
     if any(hit.via.kind is Kind.INTERPRETER for hit in closure.hits[1:]):
         return closure
-    from dataclasses import replace
-
     return replace(closure, interpreter=None)
+
+
+def _judged(closure: Closure, search: Search) -> Closure:
+    """A library that is named is given to its loader, who looks at it as at any other; a program
+    is mapped by the kernel, who does not. Source: glibc elf/rtld.c, dl_main(), rtld_mode_trace."""
+    hit = closure.hits[0]
+    outcome, reason = search.rules.judge(hit.elf, sys.maxsize)
+    if outcome is not Outcome.FATAL:
+        return closure
+    return replace(closure, refusal=Refusal(hit.path, reason))

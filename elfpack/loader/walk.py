@@ -16,6 +16,10 @@ from elfpack.loader.records import EMPTY_SCOPE, Hit, Kind, Refusal, Role, Scope,
 from elfpack.loader.search import Search
 from elfpack.paths import basename, matches
 
+_MOST_UNSEEN = 16_000
+"""Objects of four segments that the mappings of one process suffice for. Source: Linux
+include/linux/mm.h, DEFAULT_MAX_MAP_COUNT."""
+
 
 class Step(NamedTuple):
     """One name that an object asked for, in the order in which the loader asks."""
@@ -49,6 +53,8 @@ class Walk:
         self.misses: list[Miss] = []
         self.excluded: dict[str, None] = {}
         self.refusal: Refusal | None = None
+        self.endless = False
+        """The refusal is one that even DT_AUXILIARY does not get over."""
         self.scopes = [EMPTY_SCOPE]
         self.steps: list[Step] | None = None
         """Every name that was asked for; only if somebody wants it."""
@@ -131,7 +137,7 @@ class Walk:
                     self._before(self.order[-1], number, new=True)
                 elif target >= 0:
                     self._before(target, number, new=False)
-                elif not filtered.required:  # DT_AUXILIARY: no error is one
+                elif not filtered.required and not self.endless:  # DT_AUXILIARY: no error is one
                     self.refusal = None
             if self.refusal is not None:
                 break
@@ -205,10 +211,23 @@ class Walk:
         if reason is not None:
             self.refusal = Refusal(answer.path, reason)
             return MISSING
+        if filtered is not None and self._endless(requester, answer):
+            self.endless = True
+            self.refusal = Refusal(answer.path, "filters itself: the loader would never end")
+            return MISSING
         itself = self.search.rules.stands_for(answer)
         if itself is not None:
             return self._named(asked._replace(name=itself))
         return self._add(asked, answer)
+
+    def _endless(self, requester: int, hit: Hit) -> bool:
+        """Whether a filter would be loaded for itself again and again, or more often than a process
+        has room for: what stands before the program is not seen by what looks for it."""
+        while requester in self.unlisted or requester == 0:
+            if self.hits[requester].identity == hit.identity:
+                return True
+            requester = self.requesters[requester]
+        return len(self.unlisted) > _MOST_UNSEEN
 
     def _add(self, asked: _Asked, hit: Hit) -> int:
         self.hits.append(hit)

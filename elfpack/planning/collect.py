@@ -207,6 +207,8 @@ class Collector:
         if abi is not None and elf.abi[:3] != abi[:3]:
             return
         closure = self._resolver.resolve(item.source, self._options)
+        if closure.refusal is not None and closure.refusal.path == closure.hits[0].path:
+            return  # no loader would load it: data
         if closure.loader is not None and place.node.identity not in self._known:
             want = Wanted(item.source, item.source, item.destination)
             reason = Reason("added", because_of=item.source)

@@ -26,10 +26,10 @@ def record(part: str, equal: int, total: int, note: str = "") -> None:
 
 
 def lines() -> list[str]:
-    """A line for each part: its name, ``equal/total``, its notes."""
+    """A line for each part, sorted: its name, ``equal/total``, its notes."""
     width = max(map(len, FIGURES), default=0)
     return [
         f"{part:{width}}  {figure.equal}/{figure.total}"
         + "".join(f"; {note}" for note in figure.notes)
-        for part, figure in FIGURES.items()
+        for part, figure in sorted(FIGURES.items())
     ]

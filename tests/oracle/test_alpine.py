@@ -72,6 +72,6 @@ def test_every_file(alpine: Path) -> None:
     names = [f"/{name}" for name in (*PROGRAMS, *LIBRARIES) if name != "usr/bin/static"]
     found = {name: compare_musl(Made(world={}, program=name), alpine) for name in names}
     differing = {name: verdict for name, verdict in found.items() if not verdict.equal}
-    record("files of an Alpine-like root", len(found) - len(differing), len(found))
+    record("(f) musl: files of an Alpine-like root", len(found) - len(differing), len(found))
     assert differing == {}
     assert not any(verdict.died for verdict in found.values())

@@ -21,7 +21,7 @@ from tests.oracle.generate import FORMATS, Made
 from tests.oracle.test_worlds import SEED, needs_root
 from tests.worlds import LOADER
 
-PART = "damaged caches"
+PART = "(c) damaged caches"
 DAMAGED = 250
 """Damages of each format."""
 NAMES = [f"lib{a}.so{b}" for a in "abcd" for b in ("", ".1", ".01", ".10", ".2")]

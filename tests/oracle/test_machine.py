@@ -21,7 +21,7 @@ def test_every_elf_file() -> None:
     loaders = native(found.closures)
     differing, total = compare(found, loaders, next(iter(loaders.values())), ask)
     record(
-        "every ELF file of this machine",
+        "(a) every ELF file of this machine",
         total - len(differing),
         total,
         f"{len(found.refused)} of them refused by both, "

@@ -20,7 +20,7 @@ from tests.oracle.chroot import run, trace
 from tests.worlds import LOADER, World, on_disk
 
 pytestmark = [
-    pytest.mark.part("(b) each rule's row"),
+    pytest.mark.part("(b) rows of glibc"),
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root's rights, for chroot and set-id"),
 ]
 NOBODY = 65534

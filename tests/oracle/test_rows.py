@@ -108,7 +108,7 @@ def environment(row: Row, top: Path) -> dict[str, str]:
     return {name: moved(value, top) for name, value in given.items() if value}
 
 
-@pytest.mark.part("rows of glibc")
+@pytest.mark.part("(b) rows of glibc")
 @pytest.mark.parametrize("row", GLIBC_ROWS, ids=lambda row: row.name)
 def test_glibc(row: Row, tmp_path: Path, gcc: Linker) -> None:
     build(row.world, tmp_path, gcc)
@@ -133,7 +133,7 @@ def test_glibc(row: Row, tmp_path: Path, gcc: Linker) -> None:
     assert traced(session, closure) == tried
 
 
-@pytest.mark.part("rows of glibc")
+@pytest.mark.part("(b) rows of glibc")
 @pytest.mark.parametrize("row", SYSTEM_ROWS, ids=lambda row: row.name)
 def test_glibc_with_libraries_of_this_machine(row: Row, tmp_path: Path, gcc: Linker) -> None:
     build(row.world, tmp_path, gcc)
@@ -152,7 +152,7 @@ def musl_gcc(tmp_path_factory: pytest.TempPathFactory) -> Linker:
 
 
 @pytest.mark.skipif(not Path(MUSL_LOADER).exists(), reason=f"no {MUSL_LOADER} here")
-@pytest.mark.part("rows of musl")
+@pytest.mark.part("(f) musl: rows")
 @pytest.mark.parametrize("row", MUSL_ROWS, ids=lambda row: row.name)
 def test_musl(row: Row, tmp_path: Path, musl_gcc: Linker) -> None:
     world = {

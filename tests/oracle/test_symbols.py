@@ -66,7 +66,7 @@ def by_elfpack(session: Session, closure: Closure) -> tuple[list[str], bool]:
     return lines, binding.stop is not None
 
 
-@pytest.mark.part("symbols: rows, as glibc says it")
+@pytest.mark.part("(b) symbols: rows of glibc")
 @pytest.mark.parametrize("row", GLIBC_SYMBOL_ROWS, ids=lambda row: row.name)
 def test_row_of_glibc(row: Row, tmp_path: Path) -> None:
     on_disk(row.world, tmp_path)
@@ -79,7 +79,7 @@ def test_row_of_glibc(row: Row, tmp_path: Path) -> None:
         assert by_elfpack(session, session.resolve(program)) == (lines, aborted)
 
 
-@pytest.mark.part("symbols: rows, as musl says it")
+@pytest.mark.part("(f) musl: rows of symbols")
 @pytest.mark.skipif(not os.path.exists(MUSL_LOADER), reason="musl is not installed")
 @pytest.mark.parametrize("row", MUSL_SYMBOL_ROWS, ids=lambda row: row.name)
 def test_row_of_musl(row: Row, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ LATER = [
 """The library that a program was linked with, and what is in its place later."""
 
 
-@pytest.mark.part("symbols: libraries that changed after the link")
+@pytest.mark.part("(b) symbols: libraries that changed after the link")
 @pytest.mark.parametrize("flags", [("-pie",), ("-no-pie",), ("-Wl,-z,now",), ("-Wl,-z,lazy",)])
 @pytest.mark.parametrize(("name", "source", "versions"), LATER, ids=[row[0] for row in LATER])
 def test_changed(
@@ -158,7 +158,7 @@ def test_random_worlds_of_glibc(first: int, tmp_path: Path) -> None:
         with Session("/") as session:
             if by_elfpack(session, session.resolve(program)) != by_glibc(LOADER, program):
                 differing.append(seed)
-    record("symbols: random worlds, as glibc says it", 50 - len(differing), 50)
+    record("(c) symbols: random worlds of glibc", 50 - len(differing), 50)
     assert not differing
 
 
@@ -174,7 +174,7 @@ def test_random_worlds_of_musl(first: int, tmp_path: Path) -> None:
             closure = session.resolve(program)
             if list(symbols.after(closure, session.symbols(closure))) != told:
                 differing.append(seed)
-    record("symbols: random worlds, as musl says it", 50 - len(differing), 50)
+    record("(f) musl: random worlds of symbols", 50 - len(differing), 50)
     assert not differing
 
 
@@ -192,7 +192,7 @@ def test_every_elf_file() -> None:
     lines = sum(not line.startswith("\t") for told, _ in expected.values() for line in told)
     aborted = sum(aborted for _, aborted in expected.values())
     record(
-        "symbols: every ELF file of this machine",
+        "(a) symbols: every ELF file of this machine",
         len(loaders) - len(differing),
         len(loaders),
         f"{lines} lines of symbols and versions, {aborted} failed assertions of the loader",

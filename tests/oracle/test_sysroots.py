@@ -52,6 +52,6 @@ def test_every_elf_file(root: Sysroot) -> None:
     }
     differing, total = compare(found, loaders, machine.loader, root.ask)
     refused = f"{len(found.refused)} of them refused by both"
-    record(f"sysroot {machine.name}", total - len(differing), total, refused)
+    record(f"(d) sysroot {machine.name}", total - len(differing), total, refused)
     assert list(differing) == []
     assert total >= FEWEST.get(machine.name, 300)

@@ -25,6 +25,6 @@ def test_traces_of_programs_and_libraries() -> None:
         told = pool.map(lambda path: candidates(loaders[path], path), loaders)
         theirs = dict(zip(loaders, told, strict=True))
     differing = [path for path in loaders if ours[path] != theirs[path]]
-    record("traces, candidate by candidate", len(loaders) - len(differing), len(loaders))
+    record("(e) traces, candidate by candidate", len(loaders) - len(differing), len(loaders))
     assert ours
     assert not differing

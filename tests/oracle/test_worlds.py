@@ -52,19 +52,19 @@ def _shown(seed: int, maker: type[Maker], compare: Compare) -> str:
 @needs_root
 @pytest.mark.skipif(not Path(LOADER).exists(), reason=f"no {LOADER} here")
 def test_glibc() -> None:
-    differing = run("random worlds of glibc", seeds(400), Maker, compare_glibc)
+    differing = run("(c) random worlds of glibc", seeds(400), Maker, compare_glibc)
     assert not differing, "\n\n".join(differing)
 
 
 @needs_root
 @pytest.mark.skipif(not Path(MUSL_LOADER).exists(), reason=f"no {MUSL_LOADER} here")
 def test_musl() -> None:
-    differing = run("random worlds of musl", seeds(200), MuslMaker, compare_musl)
+    differing = run("(f) musl: random worlds", seeds(200), MuslMaker, compare_musl)
     assert not differing, "\n\n".join(differing)
 
 
 @needs_root
-@pytest.mark.part("rows of glibc")
+@pytest.mark.part("(b) rows of glibc")
 @pytest.mark.skipif(not Path(LOADER).exists(), reason=f"no {LOADER} here")
 @pytest.mark.parametrize("name", GLIBC)
 def test_glibc_found(name: str) -> None:
@@ -74,7 +74,7 @@ def test_glibc_found(name: str) -> None:
 
 
 @needs_root
-@pytest.mark.part("rows of musl")
+@pytest.mark.part("(f) musl: rows")
 @pytest.mark.skipif(not Path(MUSL_LOADER).exists(), reason=f"no {MUSL_LOADER} here")
 @pytest.mark.parametrize("name", MUSL)
 def test_musl_found(name: str) -> None:
