@@ -153,7 +153,8 @@ class Walk:
         """
         if number == 0 or number in self.unlisted:
             self.unlisted.add(target)
-            self._loaded.forget(target)
+            if target >= 0:
+                self._loaded.forget(target)
         place = max(1, self.order.index(number))
         if not new and self.order.index(target) < place:
             return

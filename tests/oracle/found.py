@@ -8,6 +8,12 @@ from tests.worlds import MUSL_LOADER
 _MUSL_EXE = f"exe interp={MUSL_LOADER} exports=f"
 
 GLIBC = {
+    "the loader is known where a filter of the program is missing": Made(
+        world={
+            "/bin/exe": "exe needs=liba.so filter=libnone.so",
+            "/lib/liba.so": "lib needs=libgone.so,/lib64/ld-linux-x86-64.so.2",
+        },
+    ),
     "what the program itself filters is loaded and not listed": Made(
         world={
             "/bin/exe": "exe needs=liba.so filter=libb.so",
