@@ -85,7 +85,10 @@ def open_program(files: Files, name: str, cwd: str) -> Program | MissingInterpre
             return MissingInterpreter(name, tuple(scripts), path)
         content = _content(files, place, shown)
         if not isinstance(content, bytes):
-            hit = Hit(path, place.path, content, place.node.identity, Via(Kind.PROGRAM))
+            # A library is given to its loader, which takes the path as it is written; a program
+            # is executed by the kernel, which tells where it found it.
+            opened = join(cwd, shown) if content.kind == "library" and not scripts else path
+            hit = Hit(opened, place.path, content, place.node.identity, Via(Kind.PROGRAM))
             return Program(name, path, hit, tuple(scripts), _set_id(place.node.mode))
         if len(scripts) == SCRIPT_DEPTH:
             raise InputError(

@@ -159,7 +159,10 @@ class Placer:
         owner = next(owners, None)
         if owner is None:
             return source
-        if placed[owner] == join(self._cwd, closure.hits[owner].path):
+        here = join(self._cwd, closure.hits[owner].path)
+        if owner == 0 and closure.program is not None:
+            here = closure.program.path
+        if placed[owner] == here:
             return source  # the owner did not move, nor do the links that lead to it
         before = join(self._cwd, closure.hits[owner].opened_as)
         old, new = parent(before), parent(placed[owner])

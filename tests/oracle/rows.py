@@ -297,6 +297,16 @@ LISTS = [
 
 TOKENS = [
     Row(
+        name="the origin of a library that is named is as it is written",
+        world={
+            "/w/lib/libxa.so": "lib needs=libxb.so runpath=$ORIGIN/../more",
+            "/w/more/libxb.so": "lib",
+        },
+        program="./lib//libxa.so",
+        cwd="/w",
+        lines=("libxb.so => /w/./lib//../more/libxb.so",),
+    ),
+    Row(
         name="$ORIGIN",
         world={"/w/bin/exe": "exe needs=libxa.so rpath=$ORIGIN/../lib", "/w/lib/libxa.so": "lib"},
         lines=found("libxa.so", at="/w/bin/../lib"),
