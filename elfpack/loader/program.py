@@ -150,9 +150,9 @@ def _content(files: Files, place: Place, shown: str) -> ElfFile | bytes:
 
 def _head(files: Files, place: Place, broken: Malformed, shown: str) -> bytes:
     if not broken.head.startswith(b"#!"):
-        raise InputError(
-            broken.message, path=shown, hint="name a program, a shared library or a #! script"
-        )
+        whole = broken.head.startswith(b"\x7fELF")
+        hint = "get the whole file" if whole else "name a program, a shared library or a #! script"
+        raise InputError(broken.message, path=shown, hint=hint)
     source = files.open(place)
     try:
         return source.pread(_HEAD, 0)
