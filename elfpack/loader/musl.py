@@ -172,6 +172,8 @@ class MuslLoaded:
     def __init__(self, interpreter: str) -> None:
         self._interpreter = interpreter
         self._number = -1
+        self._unnamed: dict[int, str] = {}
+        """What was loaded by its path, and the short name that it may get."""
         self._names: dict[str, int] = {}
         self._files: dict[tuple[int, int], int] = {}
 
@@ -181,14 +183,18 @@ class MuslLoaded:
         return None if "/" in name else self._names.get(name)
 
     def by_file(self, name: str, hit: Hit) -> int | None:
+        """The object that has the same file. The name that led to it is not kept; but one that
+        was loaded by its path is from now on known by the last component of that."""
         known = self._files.get(hit.identity)
-        if known is not None and "/" not in name:
-            self._names.setdefault(name, known)
+        if known in self._unnamed and "/" not in name:
+            self._names.setdefault(self._unnamed.pop(known), known)
         return known
 
     def add(self, number: int, name: str, hit: Hit) -> None:
         if "/" not in name:
             self._names[name] = number
+        else:
+            self._unnamed[number] = basename(hit.path)
         self._files.setdefault(hit.identity, number)
 
     def forget(self, number: int) -> None:

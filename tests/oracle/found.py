@@ -65,6 +65,23 @@ GLIBC = {
 }
 
 MUSL = {
+    "a name that leads to a file that is loaded already is forgotten": Made(
+        world={
+            "/bin/exe": f"{_MUSL_EXE} needs=liba.so,libb.so,libd.so rpath=/opt",
+            "/opt/liba.so": "lib exports=f",
+            "/opt/libb.so": "lib needs=libq.so.1 rpath=/opt/more exports=f",
+            "/opt/more/libq.so.1": "-> ../liba.so",
+            "/opt/libd.so": "lib needs=libq.so.1 exports=f",
+        },
+    ),
+    "what was loaded by its path gets its short name when a search leads to it": Made(
+        world={
+            "/bin/exe": f"{_MUSL_EXE} needs=/opt/liba.so,libz.so,libd.so rpath=/opt/more:/usr/lib",
+            "/opt/liba.so": "lib exports=f",
+            "/opt/more/libz.so": "-> ../liba.so",
+            "/usr/lib/libd.so": "lib needs=liba.so exports=f",
+        },
+    ),
     "the origin of a library found by a relative element is relative": Made(
         world={
             "/bin/exe": f"{_MUSL_EXE} needs=liba.so runpath=opt",
