@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from elfpack.api.names import Name
 from elfpack.api.session import Session
 from elfpack.errors import ElfpackError, Finding
-from elfpack.loader.closure import EXCLUDED, Closure
+from elfpack.loader.closure import EXCLUDED, VDSO, Closure
 from elfpack.loader.remarks import remarks as loader_remarks
 from elfpack.loader.search import Dead
 from elfpack.report import trail
@@ -64,6 +64,8 @@ def searches(session: Session, closure: Closure) -> Iterator[str]:
             yield from trail.lines(step.name, requester, probes)
         elif step.target == EXCLUDED:
             yield f"{step.name}, needed by {requester}: excluded"
+        elif step.target == VDSO:
+            yield f"{step.name}, needed by {requester}: from the kernel"
         else:
             path = state.hits[step.target].path if step.target >= 0 else closure.missing_interpreter
             yield f"{step.name}, needed by {requester}: loaded already: {path}"

@@ -15,6 +15,7 @@ from elfpack.cli import options
 from elfpack.cli.ui import Results, Talk
 from elfpack.errors import ElfpackError, InputError, RequestError
 from elfpack.loader.closure import Closure
+from elfpack.loader.remarks import FATAL
 from elfpack.paths import matches
 from elfpack.report import ldd, pathlist
 
@@ -125,23 +126,34 @@ class _Check(NamedTuple):
             for line in searches(self.session, closure):
                 self.talk.explain(line)
         options.note_environment(self.talk, closure, self.where)
-        for remark in remarks(self.session, closure):
-            (self.talk.note if remark.note else self.talk.warning)(str(remark))
+        stopped = self._remark(closure)
         _note_script(self.talk, closure)
-        if closure.refusal is not None:
-            self.talk.error(
-                f"{closure.name}: the loader stops at {closure.refusal.path}: "
-                f"{closure.refusal.reason} (repair or remove that file)"
-            )
+        for refusal in closure.refusals:
+            self.talk.error(f"{closure.name}: {refusal} (-v tells how it came there)")
+        if closure.refusals or stopped:
             return 1
         missing = [m for m in closure.missing if not matches(m.name, self.allow_missing)]
         absent = (closure.missing_interpreter, closure.missing_command)
         return 1 if missing or any(name is not None for name in absent) else 0
 
+    def _remark(self, closure: Closure) -> bool:
+        """Whether one of the remarks is that the program would not start."""
+        stopped = False
+        for remark in remarks(self.session, closure):
+            if remark.code in FATAL and not remark.note:
+                self.talk.error(remark)
+                stopped = True
+            else:
+                (self.talk.note if remark.note else self.talk.warning)(str(remark))
+        return stopped
+
     def error(self, name: str, error: ElfpackError) -> int:
         found = None if self.where.inside or "/" in name else _on_path(name)
         if found is not None:
             error = InputError("no such file here", path=name, hint=f"did you mean {found}?")
+        elif self.where.inside and error.message == "no such file":
+            hint = f"PROGRAM is a path inside {self.where.root}"
+            error = InputError(error.message, path=name, hint=hint)
         self.talk.error(error)
         return error.exit_code
 
@@ -155,7 +167,13 @@ def _note_script(talk: Talk, closure: Closure) -> None:
             f"{closure.missing_command} (it is in no directory of the usual PATH)"
         )
         return
-    if closure.program is not None:
+    lost = closure.missing_interpreter or ""
+    if lost.endswith("\r"):
+        talk.warning(
+            f"{closure.name}: its first line ends in a carriage return, which is part of the "
+            "interpreter's name (save it with Unix line ends)"
+        )
+    if closure.program is not None and not lost:
         talk.note(
             f"{closure.name}: a script, run by {closure.program.path}, whose libraries these are"
         )
@@ -216,8 +234,15 @@ def _dot(results: Iterator[Result], shown: Shown) -> int:
     from elfpack.report import dot
 
     shown.results.line(dot.head())
-    each = _blocks(lambda session, c: dot.lines(c, session.borrowed(c)), heading=False)
-    status = each(results, shown)
+    told: set[str] = set()  # programs share objects: each line of the graph once
+
+    def new(session: Session, closure: Closure) -> Iterator[str]:
+        for line in dot.lines(closure, session.borrowed(closure)):
+            if line not in told:
+                told.add(line)
+                yield line
+
+    status = _blocks(new, heading=False)(results, shown)
     shown.results.line(dot.tail())
     return status
 
@@ -238,6 +263,8 @@ def _why(results: Iterator[Result], shown: Shown, name: str) -> int:
                 shown.talk.error(
                     f"{result.name}: nothing in it loads {name} (--format paths tells what is)"
                 )
+        if shown.several and (told or absent):
+            shown.results.line(f"{result.name}:")
         for line in told or absent:
             shown.results.line(line)
         if len(told) > why.LIMIT:

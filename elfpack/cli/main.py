@@ -11,7 +11,7 @@ import click
 
 from elfpack import __version__
 from elfpack.cli import options
-from elfpack.cli.ui import Talk
+from elfpack.cli.ui import ReaderGone, Talk
 from elfpack.errors import ElfpackError, IncompleteError, SeveralErrors
 
 COMMANDS = ("deps", "layer")
@@ -81,7 +81,7 @@ def run(argv: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         talk.error("interrupted (nothing was left behind)")
         return 2
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderGone):
         _let_go()  # the reader has seen enough
         return 0
     except Exception as e:

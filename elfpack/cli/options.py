@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from elfpack.cli.ui import Talk
+from elfpack.errors import RequestError
 from elfpack.loader.closure import Closure
 from elfpack.loader.records import Kind
 from elfpack.paths import decode, encode
@@ -112,6 +113,8 @@ class Where(NamedTuple):
 
 def where(root: str | None, library_path: str | None) -> Where:
     """The root and LD_LIBRARY_PATH, which the environment gives if the root is / and no option."""
+    if root == "":
+        raise RequestError("names no directory", path="--root", hint="leave it out for /")
     inside = root is not None and not is_top(root)
     given = None
     if library_path is None and not inside:

@@ -45,6 +45,11 @@ def _say(kind: str, text: str) -> None:
         pass  # nobody listens: the exit status still tells
 
 
+class ReaderGone(Exception):
+    """Whoever reads standard output has seen enough. Not an OSError: click would take that for its
+    own, and end with a status that means a finding."""
+
+
 class Results:
     """Lines for standard output, written in large pieces and at the end."""
 
@@ -55,9 +60,8 @@ class Results:
 
     def line(self, text: str) -> None:
         """One line. A terminal gets what could steer it in a visible form, a pipe the bytes."""
-        if self._terminal:
-            tab = "\t" if text.startswith("\t") else ""
-            text = tab + printable(text[len(tab) :])
+        if self._terminal:  # a tab is part of the format, and steers nothing
+            text = "\t".join(map(printable, text.split("\t")))
         self.write(encode(text) + b"\n")
 
     def write(self, raw: bytes) -> None:
@@ -69,7 +73,7 @@ class Results:
     def flush(self) -> None:
         """
         Raises:
-            BrokenPipeError: the reader is gone.
+            ReaderGone: it has seen enough.
             OutputError: standard output cannot be written.
         """
         raw = b"".join(self._kept)
@@ -79,7 +83,7 @@ class Results:
             try:
                 raw = raw[os.write(1, raw) :]
             except BrokenPipeError:
-                raise
+                raise ReaderGone from None
             except OSError as e:
                 reason = (
                     "is closed" if e.errno == errno.EBADF else os.strerror(e.errno or 0).lower()

@@ -13,7 +13,9 @@ from elfpack.loader.records import Hit, Refusal, Role
 
 MISSING = -2
 EXCLUDED = -3
-"""Targets of a needed name that are no position in the closure."""
+VDSO = -4
+"""Targets of a needed name that are no position in the closure; the last is what the kernel maps
+into every process."""
 
 
 class Miss(NamedTuple):
@@ -28,6 +30,8 @@ class Miss(NamedTuple):
     """The DT_AUXILIARY or DT_FILTER entry that asks for it; None for a needed name."""
     listed: bool = True
     """False for what the program itself filters: see :attr:`Closure.unlisted`."""
+    refusal: Refusal | None = None
+    """Why a candidate was refused, where the loader goes on to the next name all the same."""
 
     @property
     def harmless(self) -> bool:
@@ -102,6 +106,8 @@ class Closure:
     excluded: tuple[str, ...] = ()
     refusal: Refusal | None = None
     """Where the loader would stop."""
+    secure: bool = False
+    """The program is set-id, or has capabilities: its loader does not trust its user."""
     scripts: tuple[Script, ...] = ()
     searched: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """For each missing name, the places where it was looked for."""
@@ -141,13 +147,19 @@ class Closure:
         searched = dict(self.searched)
         found: dict[str, list[str]] = {}
         for miss in self.misses:
-            if miss.harmless:
+            if miss.harmless or miss.refusal is not None:
                 continue
             found.setdefault(miss.name, []).append(self.label(miss.requester))
         return tuple(
             MissingLibrary(name, tuple(dict.fromkeys(by)), searched.get(name, ()))
             for name, by in found.items()
         )
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """Everywhere that a candidate is refused: glibc's loader stops at the first."""
+        found = [self.refusal, *[miss.refusal for miss in self.misses]]
+        return tuple([refusal for refusal in found if refusal is not None])
 
     def label(self, number: int) -> str:
         """What to call an object in a message: the program as the user named it, others by path."""

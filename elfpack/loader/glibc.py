@@ -31,6 +31,10 @@ class Glibc:
     follows_filters = True
     """DT_AUXILIARY and DT_FILTER."""
     lists_preloaded_loader = False
+    goes_on = False
+    """A candidate that is refused ends the process: _dl_signal_error()."""
+    knows_vdso = True
+    """The kernel's object is in the list of what is loaded: setup_vdso()."""
 
     def __init__(self, system: System) -> None:
         self._system = system
@@ -270,8 +274,8 @@ class GlibcLoaded:
     def __init__(self, program: Hit, interpreter: str, soname: str | None) -> None:
         self._names: dict[str, int] = {}
         self._files: dict[tuple[int, int], int] = {}
-        # The program has no name, but its DT_SONAME counts; its file is never compared.
-        self._told: list[tuple[str | None, int]] = [(program.elf.soname, 0)]
+        # The program's name is empty, and its DT_SONAME counts; its file is never compared.
+        self._told: list[tuple[str | None, int]] = [("", 0), (program.elf.soname, 0)]
         self._told += [(interpreter, -1), (soname, -1)]
         self._tell(self._told)
 
@@ -302,8 +306,8 @@ class GlibcLoaded:
 
     def _tell(self, names: list[tuple[str | None, int]]) -> None:
         for name, number in names:
-            if name:
-                self._names.setdefault(name, number)
+            if name or number == 0:
+                self._names.setdefault(name or "", number)
 
     def interpreter_is(self, number: int) -> None:
         """The interpreter's position, once something needed it."""

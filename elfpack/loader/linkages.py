@@ -9,7 +9,7 @@ from typing import TypeVar
 from elfpack.blob import Source
 from elfpack.elf.layout import ElfFault
 from elfpack.elf.linking import Linking, read_linking
-from elfpack.elf.versions import Need, read_versions
+from elfpack.elf.versions import Versions, read_versions
 from elfpack.errors import Finding, InputError
 from elfpack.loader.files import Files
 from elfpack.loader.glibc_symbols import GLIBC_RULES
@@ -32,7 +32,7 @@ class Linkages:
     def __init__(self, files: Files) -> None:
         self._files = files
         self._known: dict[tuple[object, str], Linkage | Finding] = {}
-        self._needs: dict[object, tuple[Need, ...]] = {}
+        self._versions: dict[object, Versions] = {}
 
     def linkage(self, hit: Hit, libc: str) -> Linkage | Finding:
         """What binds a file to others; a finding if its tables are broken or cannot be read."""
@@ -56,13 +56,13 @@ class Linkages:
         if isinstance(linking, Linking):
             yield from referring(linking, hit.elf.abi, rules)
 
-    def needs(self, hit: Hit) -> tuple[Need, ...]:
-        """The versions that a file wants of others; none if its tables are broken."""
-        known = self._needs.get(hit.identity)
+    def versions(self, hit: Hit) -> Versions:
+        """The versions that a file wants of others and defines; none if its tables are broken."""
+        known = self._versions.get(hit.identity)
         if known is None:
-            read = self._open(hit, lambda source: read_versions(source).needs)
-            known = () if isinstance(read, Finding) else read
-            known = self._needs.setdefault(hit.identity, known)
+            read = self._open(hit, read_versions)
+            known = Versions() if isinstance(read, Finding) else read
+            known = self._versions.setdefault(hit.identity, known)
         return known
 
     def _open(self, hit: Hit, read: Callable[[Source], T]) -> T | Finding:

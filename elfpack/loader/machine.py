@@ -65,3 +65,17 @@ def cache_flags(abi: Abi) -> tuple[int, ...]:
             return (0x0D03 if nan2008 else 0x0603,)
         return (nan2008,) if nan2008 else (0x0003, 0x0001)
     return _FLAGS.get((abi.machine, abi.bits), (0x0003, 0x0001))
+
+
+def vdso(abi: Abi) -> tuple[str, ...]:
+    """The soname of the object that the kernel maps into every process.
+
+    Source: Linux arch/*/kernel/vdso*/Makefile, -soname.
+    """
+    if abi.machine == c.EM_386:
+        return ("linux-gate.so.1",)
+    if abi.machine in (c.EM_PPC, c.EM_PPC64, c.EM_S390):
+        return (f"linux-vdso{abi.bits}.so.1",)
+    if abi.machine in (c.EM_X86_64, c.EM_AARCH64, c.EM_ARM, c.EM_RISCV, c.EM_LOONGARCH, c.EM_MIPS):
+        return ("linux-vdso.so.1",)
+    return ()

@@ -39,6 +39,9 @@ class Musl:
     """None for CPU features: the directory itself."""
     lists_preloaded_loader = True
     """A preload that is the loader itself counts as one that was loaded."""
+    goes_on = True
+    """What is wrong with one library is told, and the next is looked at: load_deps()."""
+    knows_vdso = False
 
     def __init__(self, system: System) -> None:
         self._system = system
@@ -124,9 +127,7 @@ class Musl:
         header = content.header
         if header is None or header.bits != wanted.bits or header.little != wanted.little:
             return Outcome.FATAL, "Exec format error"
-        if header.machine != wanted.machine:
-            # ldso maps it all the same and crashes in it: a fault that has to be said here.
-            return Outcome.FATAL, f"wrong machine: {header.machine_name}"
+        # The machine is not looked at: ldso maps another's, and crashes in it.
         return Outcome.FOUND, ""
 
     def refuse(self, elf: ElfFile) -> str | None:

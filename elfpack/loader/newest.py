@@ -15,15 +15,31 @@ _LONGEST = 64
 def newest_versions(closure: Closure, linkages: Linkages) -> dict[str, str]:
     """``{"GLIBC": "2.34", "GLIBCXX": "3.4.29"}``, compared number by number, sorted by family.
 
-    Names that are not a family and numbers, such as GLIBC_PRIVATE, are left out.
+    Names that are not a family and numbers, such as GLIBC_PRIVATE, are left out, and what an object
+    asks for of a family that it defines itself: libc.so.6 and its loader are one release.
     """
     found: dict[str, tuple[tuple[int, ...], str]] = {}
-    wanted = {need.version for hit in closure.hits for need in linkages.needs(hit)}
-    for version in sorted(wanted):
-        parts = _VERSION.fullmatch(version)
-        if parts is None or len(parts[2]) > _LONGEST:
-            continue
-        number = tuple(map(int, parts[2].split(".")))
-        if parts[1] not in found or found[parts[1]][0] < number:
-            found[parts[1]] = number, parts[2]
-    return {family: found[family][1] for family in sorted(found)}
+    for family, text in sorted(_wanted(closure, linkages)):
+        number = tuple(map(int, text.split(".")))
+        if family not in found or found[family][0] < number:
+            found[family] = number, text
+    return {family: text for family, (_, text) in found.items()}
+
+
+def _wanted(closure: Closure, linkages: Linkages) -> set[tuple[str, str]]:
+    """The families and numbers that the objects ask others for."""
+    wanted: set[tuple[str, str]] = set()
+    for hit in closure.hits:
+        versions = linkages.versions(hit)
+        own = {_parts(d.version)[0] for d in versions.definitions}
+        parts = {_parts(need.version) for need in versions.needs}
+        wanted |= {part for part in parts if part[0] and part[0] not in own}
+    return wanted
+
+
+def _parts(version: str) -> tuple[str, str]:
+    """A family and its number; two empty texts for what has none."""
+    found = _VERSION.fullmatch(version)
+    if found is None or len(found[2]) > _LONGEST:
+        return "", ""
+    return found[1], found[2]

@@ -56,6 +56,8 @@ class Program(NamedTuple):
 
     Source: Linux fs/exec.c, bprm_fill_uid().
     """
+    place: Place | None = None
+    """Where the file is; None for one that is not executed."""
 
     @property
     def kind(self) -> str:
@@ -89,7 +91,7 @@ def open_program(files: Files, name: str, cwd: str) -> Program | MissingInterpre
             # is executed by the kernel, which tells where it found it.
             opened = join(cwd, shown) if content.kind == "library" and not scripts else path
             hit = Hit(opened, place.path, content, place.node.identity, Via(Kind.PROGRAM))
-            return Program(name, path, hit, tuple(scripts), _set_id(place.node.mode))
+            return Program(name, path, hit, tuple(scripts), _set_id(place.node.mode), place)
         if len(scripts) == SCRIPT_DEPTH:
             raise InputError(
                 f"its interpreters are scripts, more than {SCRIPT_DEPTH} deep",

@@ -102,6 +102,14 @@ class Refusal(NamedTuple):
     path: str
     reason: str
     """In the loader's words."""
+    needed_by: str = ""
+    """The object that asked for it: the program as it was named, others by path."""
+    by: str = "the loader"
+    """Who stops: the loader, or the kernel at an interpreter."""
+
+    def __str__(self) -> str:
+        asked = f", needed by {self.needed_by}" if self.needed_by else ""
+        return f"{self.by} stops at {self.path}: {self.reason}{asked}"
 
 
 class Outcome(str, Enum):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 
 from elfpack.elf.file import ElfFile
@@ -9,7 +11,8 @@ from elfpack.errors import Finding
 from elfpack.loader import hwcaps
 from elfpack.loader.closure import Closure
 from elfpack.loader.identify import GLIBC, MUSL, musl_interpreter, usual_interpreters
-from elfpack.loader.records import Kind
+from elfpack.loader.preload import FILE, of_variable
+from elfpack.loader.records import Hit, Kind
 from elfpack.loader.resolve import Options, Resolver, wants_musl
 from elfpack.loader.tokens import uses_origin
 from elfpack.paths import basename
@@ -19,11 +22,67 @@ def remarks(resolver: Resolver, closure: Closure, options: Options) -> Iterator[
     """Each as a finding: faults to be warned of, and notes."""
     if closure.program is None or closure.loader is None:
         return
+    yield from _permissions(resolver, closure)
     yield from _loader(resolver, closure)
-    yield from _preloads(closure)
+    yield from _unreadable(resolver, closure, options)
+    yield from _preloads(resolver, closure, options)
     yield from _secure(closure, options)
-    yield from _isa(closure, options)
+    yield from _cpu(closure, options)
+    for hit in foreign(closure):
+        yield Finding("wrong-machine", closure.name, told_foreign(hit), "replace that file")
     yield from _ldd(resolver, closure, options)
+
+
+FATAL = ("isa-level", "wrong-machine")
+"""Codes of remarks that tell why a program would not start, unless they are notes."""
+
+
+def foreign(closure: Closure) -> Iterator[Hit]:
+    """What musl's loader maps without a look at its machine."""
+    abi = closure.hits[0].elf.abi if closure.hits else None
+    for hit in closure.hits:
+        if abi is not None and hit.elf.header.machine != abi.machine:
+            yield hit
+
+
+def told_foreign(hit: Hit) -> str:
+    """What becomes of it."""
+    machine = hit.elf.header.machine_name
+    return (
+        f"{hit.path} is for another machine ({machine}): the loader maps it, and the program dies"
+    )
+
+
+def _permissions(resolver: Resolver, closure: Closure) -> Iterator[Finding]:
+    """What the kernel does not execute. Source: Linux fs/exec.c, do_open_execat()."""
+    program = closure.program
+    rows = [(closure.interpreter, "its interpreter {} is", False)]
+    if program is not None and closure.kind != "library":
+        rows.append((program.hit, "{} is", True))
+    for hit, words, note in rows:
+        place = resolver.files.find(hit.real_path) if hit is not None else 0
+        if hit is not None and not isinstance(place, int) and not place.node.mode & 0o111:
+            yield Finding(
+                "not-executable",
+                closure.name,
+                f"{words.format(hit.path)} not executable: the kernel would not start it",
+                f"chmod +x {hit.real_path}",
+                note=note,
+            )
+
+
+def _unreadable(resolver: Resolver, closure: Closure, options: Options) -> Iterator[Finding]:
+    """What is missing because it may not be read."""
+    for miss in closure.misses:
+        if miss.refusal is not None:
+            continue
+        for probe in resolver.trail(closure, miss.name, miss.requester, options):
+            if probe.detail == _DENIED:
+                message = f"{probe.path} is there, but may not be read: permission denied"
+                yield Finding("unreadable", closure.name, message, "run as a user who may read it")
+
+
+_DENIED = os.strerror(errno.EACCES)
 
 
 def _loader(resolver: Resolver, closure: Closure) -> Iterator[Finding]:
@@ -48,13 +107,15 @@ def _loader(resolver: Resolver, closure: Closure) -> Iterator[Finding]:
             "libc.so.6 itself and lacks glibc's symbols",
             "use a build for musl, or a root with glibc",
         )
-    elif loader.libc == GLIBC and wants_musl(elf):
-        yield Finding(
-            "wrong-libc",
-            closure.name,
-            f"linked with musl, but {loader.path} is glibc's loader",
-            "use a build for glibc, or a root with musl",
-        )
+    elif loader.libc == GLIBC:
+        strange = [n for n, hit in enumerate(closure.hits) if wants_musl(hit.elf)]
+        if strange:
+            yield Finding(
+                "wrong-libc",
+                closure.label(strange[0]),
+                f"linked with musl, but {loader.path} is glibc's loader",
+                "use a build for glibc, or a root with musl",
+            )
 
 
 def _missing_loader(resolver: Resolver, closure: Closure, elf: ElfFile) -> Iterator[Finding]:
@@ -81,7 +142,16 @@ def _wants_glibc(elf: ElfFile) -> bool:
     return "libc.so.6" in elf.needed or any(n.startswith("ld-linux") for n in elf.needed)
 
 
-def _preloads(closure: Closure) -> Iterator[Finding]:
+def _preloads(resolver: Resolver, closure: Closure, options: Options) -> Iterator[Finding]:
+    ignored = resolver.ignored_preloads(closure, options)
+    if ignored:
+        yield Finding(
+            "preload",
+            closure.name,
+            f"{FILE} of the root names {', '.join(ignored)}, which is not counted",
+            "it counts for programs of this machine, not inside another root",
+            note=True,
+        )
     for preload in closure.preloads:
         if preload.target > 0:
             path = closure.hits[preload.target].path
@@ -100,16 +170,13 @@ def _secure(closure: Closure, options: Options) -> Iterator[Finding]:
     """What the loader ignores because the program is set-id. Source: ld.so(8),
     "secure-execution mode"; glibc elf/dl-load.c, _dl_dst_substitute()."""
     program = closure.program
-    if program is None or not program.set_id or not options.secure:
+    if program is None or not closure.secure:
         return
-    ignored = [
-        f"{name}={value}"
-        for name, value in (
-            ("LD_LIBRARY_PATH", options.library_path),
-            ("LD_PRELOAD", options.preload),
-        )
-        if value and (name == "LD_LIBRARY_PATH" or "/" in value)
-    ]
+    ignored = [f"LD_LIBRARY_PATH={options.library_path}"] if options.library_path else []
+    heeded = {wanted.name for wanted in of_variable(options.preload, secure=True)}
+    names = [w.name for w in of_variable(options.preload) if w.name not in heeded]
+    if names:
+        ignored.append(f"LD_PRELOAD={':'.join(names)}")
     for hit in closure.hits:
         for tag, text in (("RUNPATH", hit.elf.runpath), ("RPATH", hit.elf.rpath)):
             for element in (text or "").split(":"):
@@ -130,27 +197,38 @@ def _counts(closure: Closure, element: str) -> bool:
     return any(hit.via.written == element for hit in closure.hits)
 
 
-def _isa(closure: Closure, options: Options) -> Iterator[Finding]:
+def _cpu(closure: Closure, options: Options) -> Iterator[Finding]:
     """Objects that the loader refuses on a lesser CPU. Source: glibc sysdeps/x86/dl-prop.h,
     dl_isa_level_check(), since 2.33."""
     loader = closure.loader
+    abi, header = closure.hits[0].elf.abi, closure.hits[0].elf.header
+    if hwcaps.is_level(options.cpu) and not hwcaps.cpu_of(options.cpu, abi).levels:
+        yield Finding(
+            "cpu-level",
+            closure.name,
+            f"{options.cpu} is no level of {header.machine_name}: looked up for the baseline",
+            note=True,
+        )
     if loader is None or loader.libc != GLIBC or (0, 0) < loader.version < (2, 33):
         return
     if not any(hit.elf.isa for hit in closure.hits):
         return
-    have = hwcaps.cpu_of(options.cpu, closure.hits[0].elf.abi, options.facts).isa
-    for hit in closure.hits:
+    have = hwcaps.cpu_of(options.cpu, abi, options.facts).isa
+    for number, hit in enumerate(closure.hits):
         if hit.elf.isa & ~have:
-            level = hit.elf.isa.bit_length()
-            host = options.cpu == hwcaps.HOST
+            level = f"x86-64-v{hit.elf.isa.bit_length()}"
             yield Finding(
                 "isa-level",
-                hit.path,
-                f"needs a CPU of level x86-64-v{level}, or the loader stops there: CPU ISA level "
-                "is lower than required",
-                "this CPU is none" if host else f"looked up for {options.cpu}",
+                closure.name,
+                f"needs a CPU of level {level}, or the loader stops at {closure.label(number)}: "
+                "CPU ISA level is lower than required",
+                f"looked up for {_named(options.cpu)}; --cpu {level} looks it up for that one",
                 note=options.cpu == hwcaps.BASELINE,
             )
+
+
+def _named(cpu: str) -> str:
+    return {hwcaps.BASELINE: "the baseline", hwcaps.HOST: "this machine's CPU"}.get(cpu, cpu)
 
 
 def _ldd(resolver: Resolver, closure: Closure, options: Options) -> Iterator[Finding]:

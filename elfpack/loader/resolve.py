@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from dataclasses import replace
 from typing import NamedTuple
@@ -103,14 +105,17 @@ class Resolver:
                 filtees=((),),
                 scripts=program.scripts,
             )
-        interpreter, path = self._interpreter(elf, options, loader_path)
+        interpreter, path = self._interpreter(program.hit, options, loader_path)
         loader = self._loader(interpreter, path, elf.abi)
         missing = elf.interpreter if interpreter is None else None
         search = self._search(loader, program, options)
         preloads = self._preloads(loader, search.system.secure, options)
         closure = walk(program, interpreter, search, options.exclude, missing, preloads)
         if elf.interpreter is None:
-            closure = _judged(_without_unneeded(closure), search)
+            return _judged(_without_unneeded(closure), search)
+        refused = self._kernel_refuses(elf, interpreter)
+        if refused is not None:
+            return replace(closure, refusal=refused, missing_interpreter=None)
         return closure
 
     def as_ldd(self, closure: Closure, options: Options) -> Closure | None:
@@ -202,9 +207,10 @@ class Resolver:
         return Hit(path, place.path, content, place.node.identity, Via(kind))
 
     def _interpreter(
-        self, elf: ElfFile, options: Options, given: str | None
+        self, named: Hit, options: Options, given: str | None
     ) -> tuple[Hit | None, str]:
         """The loader's file, and the path it is known by."""
+        elf = named.elf
         if given is not None:
             return self.open_hit(given, Kind.INTERPRETER, options), given
         if elf.interpreter is not None:
@@ -213,11 +219,37 @@ class Resolver:
         musl = musl_interpreter(elf.abi)
         if musl is not None:
             candidates = (musl, *candidates) if wants_musl(elf) else (*candidates, musl)
-        for path in candidates:
-            hit = self.open_hit(path, Kind.INTERPRETER, options)
+        found = [(self.open_hit(path, Kind.INTERPRETER, options), path) for path in candidates]
+        # A loader that is looked at is its own; of others the first that is there.
+        for hit, path in sorted(found, key=lambda row: row[0] is None or not _same(row[0], named)):
             if hit is not None and _loads(hit, elf.abi):
                 return hit, path
         return None, candidates[0] if candidates else ""
+
+    def _kernel_refuses(self, elf: ElfFile, interpreter: Hit | None) -> Refusal | None:
+        """Why the kernel does not start a program by its interpreter, where that is not missing.
+
+        Source: Linux fs/binfmt_elf.c, load_elf_binary(); the words are those of errno(3).
+        """
+        path = elf.interpreter or ""
+        if interpreter is not None:
+            if interpreter.elf.abi[:3] == elf.abi[:3]:
+                return None
+            machine = interpreter.elf.header.machine_name
+            reason = f"an interpreter for another machine ({machine})"
+            return Refusal(path, reason, by="the kernel")
+        place = self.files.find(path)
+        if isinstance(place, int):
+            if place in (errno.ENOENT, errno.ENOTDIR):
+                return None
+            return Refusal(path, os.strerror(place), by="the kernel")
+        if not place.node.is_regular:
+            return Refusal(path, os.strerror(errno.EACCES), by="the kernel")
+        content = self.files.content(place)
+        reason = (
+            os.strerror(content) if isinstance(content, int) else "no ELF file, or a broken one"
+        )
+        return Refusal(path, f"the interpreter is {reason}", by="the kernel")
 
     def _loader(self, interpreter: Hit | None, path: str, abi: Abi) -> Loader:
         key = (path, abi)
@@ -228,23 +260,44 @@ class Resolver:
             self._loaders[key] = known
         return known
 
+    def _has_capabilities(self, program: Program, options: Options) -> bool:
+        """Whether the program gains file capabilities, which is looked at only where it matters:
+        the loader then ignores what is asked for here. Source: Linux security/commoncap.c,
+        cap_bprm_creds_from_file(), secureexec."""
+        elf = program.hit.elf
+        texts = (elf.rpath or "", elf.runpath or "", *elf.needed)
+        matters = options.library_path or options.preload or any("$" in text for text in texts)
+        if not matters or program.place is None or program.kind == "library":
+            return False
+        place = program.place
+        return self.files.root.capabilities(place.directory, place.name, place.node)
+
+    def ignored_preloads(self, closure: Closure, options: Options) -> list[str]:
+        """The names in the root's ``/etc/ld.so.preload`` where it does not count."""
+        if options.preload_file or closure.loader is None or closure.loader.libc != GLIBC:
+            return []
+        return [wanted.name for wanted in of_file(self._preloaded())]
+
+    def _preloaded(self) -> bytes:
+        raw = self._preload_file
+        if raw is None:
+            found = self.files.read_all(FILE)
+            self._preload_file = raw = found if isinstance(found, bytes) else b""
+        return raw
+
     def _preloads(self, loader: Loader, secure: bool, options: Options) -> list[Wanted]:
         wanted = of_variable(options.preload, secure=secure) if options.preload else []
         if secure and loader.libc == MUSL:
             wanted = []
         if options.preload_file and loader.libc == GLIBC:
-            raw = self._preload_file
-            if raw is None:
-                found = self.files.read_all(FILE)
-                self._preload_file = raw = found if isinstance(found, bytes) else b""
-            wanted += of_file(raw)
+            wanted += of_file(self._preloaded())
         return wanted
 
     def _search(self, loader: Loader, program: Program, options: Options) -> Search:
         # Tokens in LD_LIBRARY_PATH stand for the program's values, so only then it matters.
         hit = program.hit
         origin = parent(hit.opened_as) if "$" in options.library_path else "/"
-        secure = options.secure and program.set_id
+        secure = options.secure and (program.set_id or self._has_capabilities(program, options))
         abi = hit.elf.abi
         where = (options.library_path, origin, options.cwd, secure)
         key = (loader, abi, where, options.cpu, options.facts)
@@ -289,6 +342,10 @@ def _without_unneeded(closure: Closure) -> Closure:
     if any(hit.via.kind is Kind.INTERPRETER for hit in closure.hits[1:]):
         return closure
     return replace(closure, interpreter=None)
+
+
+def _same(hit: Hit, named: Hit) -> bool:
+    return hit.identity == named.identity
 
 
 def _judged(closure: Closure, search: Search) -> Closure:

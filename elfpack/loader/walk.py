@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from elfpack.elf.file import Filter
-from elfpack.loader.closure import EXCLUDED, MISSING, Closure, Miss
+from elfpack.loader.closure import EXCLUDED, MISSING, VDSO, Closure, Miss
+from elfpack.loader.machine import vdso
 from elfpack.loader.preload import Preload, Wanted
 from elfpack.loader.program import Program
 from elfpack.loader.records import EMPTY_SCOPE, Hit, Kind, Refusal, Role, Scope, SearchList
@@ -65,6 +66,7 @@ class Walk:
         soname = basename(loader.path)
         if interpreter is not None and interpreter.elf.soname is not None:
             soname = interpreter.elf.soname
+        self._vdso = vdso(search.system.abi) if search.rules.knows_vdso else ()
         self._loaded = search.rules.loaded(program.hit, loader.path, soname)
         self._chains: list[tuple[SearchList, ...]] = [()]
         self._above_preloads: tuple[SearchList, ...] = ()
@@ -181,6 +183,8 @@ class Walk:
             self._note(asked, EXCLUDED)
             return EXCLUDED
         target = self._loaded.by_name(name)
+        if target is None and name in self._vdso:
+            target = VDSO
         if target is None:
             return self._search(asked)
         if target == -1:
@@ -203,15 +207,13 @@ class Walk:
                 self.misses.append(Miss(name, requester, filtered=filtered))
             return MISSING
         if isinstance(answer, Refusal):
-            self.refusal = answer
-            return MISSING
+            return self._refused(answer, asked)
         same = self._loaded.by_file(name, answer)
         if same is not None:
             return same
         reason = self.search.rules.refuse(answer.elf)
         if reason is not None:
-            self.refusal = Refusal(answer.path, reason)
-            return MISSING
+            return self._refused(Refusal(answer.path, reason), asked)
         if filtered is not None and self._endless(requester, answer):
             self.endless = True
             self.refusal = Refusal(answer.path, "filters itself: the loader would never end")
@@ -220,6 +222,19 @@ class Walk:
         if itself is not None:
             return self._named(asked._replace(name=itself))
         return self._add(asked, answer)
+
+    def _refused(self, refusal: Refusal, asked: _Asked) -> int:
+        """A candidate that cannot be loaded. glibc's loader stops there; musl's tells of it, looks
+        at all other names, and then does not start the program."""
+        number = asked.requester
+        by = self.names[0] if number == 0 else self.hits[number].path
+        refusal = refusal._replace(needed_by=by)
+        if self.search.rules.goes_on and asked.role is not Role.PRELOAD:
+            self.order.append(~len(self.misses))
+            self.misses.append(Miss(asked.name, number, refusal=refusal))
+        else:
+            self.refusal = refusal
+        return MISSING
 
     def _endless(self, requester: int, hit: Hit) -> bool:
         """Whether a filter would be loaded for itself again and again, or more often than a process
@@ -314,6 +329,7 @@ def walk(
         tuple(_misses(state, place)),
         tuple(state.excluded),
         state.refusal,
+        search.system.secure,
         program.scripts,
         tuple({m.name: state.where(m) for m in state.misses}.items()),
     )

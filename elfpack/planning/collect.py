@@ -16,6 +16,7 @@ from elfpack.loader.hwcaps import BASELINE
 from elfpack.loader.identify import GLIBC
 from elfpack.loader.program import Program, Script
 from elfpack.loader.records import Hit
+from elfpack.loader.remarks import foreign, told_foreign
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.paths import matches
 from elfpack.planning.added import AddedFile, added_files
@@ -158,15 +159,11 @@ class Collector:
                     "--root DIR, and PROGRAM is a path in DIR then",
                 )
             )
-        if closure.refusal is not None:
-            faults.append(
-                Finding(
-                    "loader-refuses",
-                    closure.name,
-                    f"the loader stops at {closure.refusal.path}: {closure.refusal.reason}",
-                    "repair or remove that file",
-                )
-            )
+        for refusal in closure.refusals:
+            hint = "--why and -v of elfpack deps tell how it came there"
+            faults.append(Finding("loader-refuses", closure.name, str(refusal), hint))
+        for hit in foreign(closure):
+            faults.append(Finding("wrong-machine", closure.name, told_foreign(hit), "replace it"))
         for missing in closure.missing:
             if matches(missing.name, self._request.allow_missing):
                 self.found.missing.append(missing.name)

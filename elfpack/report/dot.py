@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from elfpack.loader.closure import EXCLUDED, MISSING, Borrowed, Closure
+from elfpack.loader.closure import EXCLUDED, MISSING, VDSO, Borrowed, Closure
 from elfpack.paths import printable
 from elfpack.report.edges import Edge, edges, how
 
@@ -45,8 +45,9 @@ def lines(closure: Closure, borrowed: Iterable[Borrowed] = ()) -> Iterator[str]:
 def _edge(closure: Closure, names: list[str], source: str, edge: Edge) -> str:
     if edge.target == MISSING:
         return _missing(source, edge.name, edge.role or "not found")
-    if edge.target == EXCLUDED:
-        return f'  {_quoted(source)} -> {_quoted(edge.name)} [label="excluded", style=dashed];'
+    if edge.target in (EXCLUDED, VDSO):
+        label = "excluded" if edge.target == EXCLUDED else "from the kernel"
+        return f'  {_quoted(source)} -> {_quoted(edge.name)} [label="{label}", style=dashed];'
     label = f"{edge.name}\n{how(closure.hits[edge.target])}"
     if edge.role:
         label += f"\n{edge.role}"

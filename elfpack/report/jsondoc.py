@@ -29,17 +29,13 @@ def document(
     for result in results:
         if isinstance(result, Closure):
             programs.append(program(result, borrowed(result)))
-            if result.refusal is not None:
-                errors.append({"path": result.name, "message": _refusal(result)})
+            for refusal in result.refusals:
+                message = f"{refusal.path}: {refusal.reason}"
+                errors.append({"path": result.name, "message": message})
         else:
             path, error = result
             errors.append({"path": path, "message": error.message})
     return {"schema": SCHEMA, "programs": programs, "errors": errors}
-
-
-def _refusal(closure: Closure) -> str:
-    assert closure.refusal is not None
-    return f"{closure.refusal.path}: {closure.refusal.reason}"
 
 
 def program(closure: Closure, borrowed: Iterable[Borrowed]) -> dict[str, Any]:

@@ -10,10 +10,15 @@ from elfpack.loader.records import Kind, Outcome, Probe
 def lines(name: str, requester: str, probes: Iterable[Probe]) -> Iterator[str]:
     """What the loader tries for a name, in order."""
     yield f"{name}, needed by {requester}:"
+    tried = False
     for probe in probes:
-        detail = f" ({probe.detail})" if probe.detail else ""
-        outcome = "" if probe.outcome is Outcome.MISSING and detail else f" {probe.outcome}"
-        yield f"  {probe.path}:{outcome}{detail} [{_list(probe)}]"
+        tried = True
+        words = f"{probe.outcome}" + (f" ({probe.detail})" if probe.detail else "")
+        if probe.outcome is Outcome.MISSING and probe.detail:
+            words = probe.detail.lower()
+        yield f"  {probe.path}: {words} [{_list(probe)}]"
+    if not tried:
+        yield "  there is no directory to look in"
 
 
 def _list(probe: Probe) -> str:

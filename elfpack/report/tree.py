@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from elfpack.loader.closure import EXCLUDED, MISSING, Borrowed, Closure
+from elfpack.loader.closure import EXCLUDED, MISSING, VDSO, Borrowed, Closure
 from elfpack.report.edges import Edge, edges, how, note
 
 
@@ -54,8 +54,8 @@ def _below(closure: Closure, borrowed: Iterable[Borrowed]) -> Iterator[str]:
 def _edge(closure: Closure, edge: Edge) -> str:
     if edge.target == MISSING:
         return f"{edge.name} => not found{note(edge)}"
-    if edge.target == EXCLUDED:
-        return f"{edge.name} [excluded]"
+    if edge.target in (EXCLUDED, VDSO):
+        return f"{edge.name} [{'excluded' if edge.target == EXCLUDED else 'from the kernel'}]"
     hit = closure.hits[edge.target]
     shown = hit.path if edge.name == hit.path else f"{edge.name} => {hit.path}"
     found = "the program itself" if edge.target == 0 else how(hit)

@@ -20,11 +20,11 @@ def lines(closure: Closure, name: str, borrowed: Iterable[Borrowed] = ()) -> Ite
     for target in sorted(wanted):
         yield _head(closure, target)
         if closure.interpreter is not None and closure.hits[target] is closure.interpreter:
-            yield f"  {closure.name} -> {closure.interpreter.path} [interpreter]"
+            yield f"  {_top(closure)} -> {closure.interpreter.path} [interpreter]"
         yield from _told(closure, below, target)
     if closure.interpreter is not None and not wanted and _is_interpreter(closure, name):
         yield f"{closure.interpreter.path} [interpreter]"
-        yield f"  {closure.name} -> {closure.interpreter.path} [interpreter]"
+        yield f"  {_top(closure)} -> {closure.interpreter.path} [interpreter]"
 
 
 def absent(closure: Closure, name: str) -> Iterator[str]:
@@ -99,7 +99,13 @@ def _leading(below: list[list[Edge]], target: int, name: str) -> set[int]:
 
 
 def _chain(closure: Closure, chain: tuple[tuple[int, Edge], ...]) -> str:
-    text = f"  {closure.name}"
+    text = f"  {_top(closure)}"
     for _, edge in chain:
         text += f" -> {edge.name}{note(edge)}"
     return text
+
+
+def _top(closure: Closure) -> str:
+    """Where every chain begins: the program, or the script and what runs it."""
+    hops = [script.command or script.interpreter for script in closure.scripts]
+    return " -> ".join([closure.name, *hops])

@@ -73,7 +73,9 @@ def _root(tmp_path: Path) -> Path:
             "/bin/lost": "#!/bin/none\n",
             "/bin/stopped": program("libtext.so"),
             "/bin/musl": program("libc.so", interpreter="/lib/ld-musl-x86_64.so.1"),
-            "/bin/foreign": program("libx.so", machine=8, bits=32, little=False),
+            "/bin/foreign": program(
+                "libx.so", machine=8, bits=32, little=False, interpreter="/lib/ld.so.1"
+            ),
             "/lib/ld-musl-x86_64.so.1": library("libc.so", content=b"musl libc\0"),
             "/lib/liba.so.1": library("liba.so.1", LIBC),
             "/lib/libtext.so": "text",

@@ -369,6 +369,20 @@ TOKENS = [
 
 LOADED = [
     Row(
+        name="an empty name is the program's",
+        world={"/w/bin/exe": "exe needs=,libxa.so rpath=/w/lib osabi=0", "/w/lib/libxa.so": "lib"},
+        lines=found("libxa.so"),
+        by_kernel=True,
+    ),
+    Row(
+        name="the kernel's own object is there",
+        world={
+            "/w/bin/exe": "exe needs=linux-vdso.so.1,libxa.so rpath=/w/lib",
+            "/w/lib/libxa.so": "lib",
+        },
+        lines=found("libxa.so"),
+    ),
+    Row(
         name="a soname answers for what was loaded by its path",
         world={
             "/w/bin/exe": "exe needs=/w/lib/real.so,libxa.so",

@@ -194,7 +194,7 @@ def test_isa_level(top: Path) -> None:
     with Session(top, cpu="host") as session:
         closure = session.resolve("/bin/exe")
         told = list(remarks(session.resolver, closure, session.options))
-    assert [(r.code, r.path, r.note) for r in told] == [("isa-level", "/lib/libx.so", False)]
+    assert [(r.code, r.path, r.note) for r in told] == [("isa-level", "/bin/exe", False)]
 
 
 @pytest.mark.parametrize("outside", [False, True], ids=["by itself", "by a cache"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from elfpack.loader.musl import path_file
+from elfpack.loader.remarks import foreign
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.report import ldd
 from tests.worlds import MUSL, MUSL_LOADER, World, tree
@@ -84,12 +85,29 @@ def test_each_kind_of_reserved_names_is_listed_once() -> None:
     ]
 
 
-def test_the_wrong_machine_is_a_fault() -> None:
+def test_the_wrong_machine_is_loaded_and_told() -> None:
     """ldso maps it all the same, and crashes in it."""
     world = {**MUSL, "/exe": EXE, "/lib/liba.so": "lib machine=aarch64"}
     closure = Resolver(tree(world)).resolve("/exe", Options())
-    assert closure.refusal is not None
-    assert "wrong machine" in closure.refusal.reason
+    assert [hit.path for hit in foreign(closure)] == ["/lib/liba.so"]
+    assert list(ldd.lines(closure)) == [f"\t{MUSL_LOADER}", "\tliba.so => /lib/liba.so"]
+
+
+def test_what_is_refused_does_not_stop_the_others() -> None:
+    world = {
+        **MUSL,
+        "/exe": f"exe interp={MUSL_LOADER} needs=liba.so,libb.so,libc.so",
+        "/lib/liba.so": "text",
+        "/lib/libb.so": "lib",
+    }
+    closure = Resolver(tree(world)).resolve("/exe", Options())
+    assert [(r.path, r.needed_by) for r in closure.refusals] == [("/lib/liba.so", "/exe")]
+    assert closure.missing == ()
+    assert list(ldd.lines(closure))[1:] == [
+        "\tliba.so => not found",
+        "\tlibb.so => /lib/libb.so",
+        f"\tlibc.so => {MUSL_LOADER}",
+    ]
 
 
 @pytest.mark.parametrize("needed", ["libc.so", "libc.musl-x86_64.so.1"])

@@ -151,7 +151,12 @@ def remarked(world: World, program: str = "/exe", **options: object) -> list[str
 V9 = "lib isa=0x100"
 REMARKS: list[tuple[str, World, dict[str, object], list[str]]] = [
     ("nothing", {**GLIBC, "/exe": "exe needs=libc.so.6"}, {}, []),
-    ("unknown loader", {LOADER: "lib", "/exe": "exe needs=libc.so.6"}, {}, ["unknown-loader"]),
+    (
+        "unknown loader",
+        {LOADER: "static-pie", "/exe": "exe needs=libc.so.6"},
+        {},
+        ["unknown-loader"],
+    ),
     (
         "glibc's program under musl",
         {**MUSL, "/exe": f"exe interp={MUSL_LOADER} needs=libc.so.6"},
