@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.cli import Ran, elfpack, environment, one_error, well_spoken
+from tests.cli import COMMAND, Ran, elfpack, environment, one_error, well_spoken
 from tests.contract.tree import LIBC, LOADER, library, plant, program, static, system
 from tests.worlds import loader_of
 
@@ -447,3 +448,35 @@ def test_preload_counts_on_the_machine_alone(root: Path) -> None:
     assert with_it.out[0].startswith("\tlibm.so.6 => /")
     (note,) = with_it.said("note")
     assert "because of LD_PRELOAD" in note
+
+
+def test_a_root_without_a_name(root: Path) -> None:
+    one_error(elfpack("deps", "--root", "", "/bin/good"), 2, "--root")
+
+
+def test_a_reader_that_has_seen_enough(root: Path) -> None:
+    """No status of its own: nothing is wrong with the programs."""
+    command = [*COMMAND, "deps", "--root", str(root), *["/bin/good"] * 3000]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0
+
+
+def test_dot_tells_what_programs_share_once(root: Path) -> None:
+    ran = _deps(root, "--format", "dot", "/bin/good", "/bin/good", "/lib/liba.so.1")
+    assert len(set(ran.out)) == len(ran.out)
+
+
+def test_the_preload_file_of_a_root_is_told(root: Path) -> None:
+    plant(root, {"/etc/ld.so.preload": "/lib/libz.so\n"})
+    ran = _deps(root, "/bin/static", "/bin/good")
+    (note,) = ran.said("note")
+    assert "/lib/libz.so" in note
+
+
+def test_a_program_inside_the_root_is_meant(root: Path) -> None:
+    ran = _deps(root, f"{root.name}/bin/good")
+    assert f"inside {root}" in one_error(ran, 2, f"{root.name}/bin/good")

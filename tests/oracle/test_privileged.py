@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -161,6 +163,52 @@ def test_set_id(row: Secure, top: Path) -> None:
         assert any("set-id" in line for line in told)
     if closure.refusal is not None:
         assert closure.refusal.reason in done.stderr
+
+
+def test_file_capabilities(top: Path) -> None:
+    """A program that gains capabilities is as little trusted as a set-id one."""
+    table = {"/opt/bin/exe": "exe needs=libx.so runpath=$ORIGIN/../lib", "/opt/lib/libx.so": "lib"}
+    world(top, table)
+    with Session(top) as session:
+        assert not session.resolve("/opt/bin/exe").missing
+    # struct vfs_cap_data, revision 2: CAP_NET_RAW, permitted and effective.
+    raw = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
+    os.setxattr(top / "opt/bin/exe", "security.capability", raw)
+    done = _as_nobody(top, "/opt/bin/exe", {})
+    assert "libx.so: cannot open shared object file" in done.stderr
+    with Session(top) as session:
+        closure = session.resolve("/opt/bin/exe")
+        assert [missing.name for missing in closure.missing] == ["libx.so"]
+        assert any(r.code == "set-id" for r in remarks(session.resolver, closure, session.options))
+
+
+REFUSED = [
+    ("text", "text no loader at all", errno.EIO),
+    ("empty", "empty", errno.EIO),
+    ("a directory", "dir", errno.EACCES),
+    ("another machine's", "lib machine=aarch64", errno.ELIBBAD),
+    ("a loop of links", "-> ld.so", errno.ELOOP),
+    ("missing", "", errno.ENOENT),
+]
+
+
+@pytest.mark.parametrize(("name", "spec", "number"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_interpreters_that_the_kernel_refuses(name: str, spec: str, number: int, top: Path) -> None:
+    table = {"/bin/exe": "exe interp=/opt/ld.so needs=libx.so", "/lib/libx.so": "lib"}
+    world(top, {**table, **({"/opt/ld.so": spec} if spec else {})})
+    interpreter = top / "opt/ld.so"
+    if interpreter.is_file():
+        interpreter.chmod(0o755)
+    with pytest.raises(OSError) as caught:
+        run(top, ["/bin/exe"])
+    assert caught.value.errno in (number, errno.ELIBBAD), name
+    with Session(top) as session:
+        closure = session.resolve("/bin/exe")
+    if spec:
+        assert closure.refusal is not None
+        assert (closure.refusal.path, closure.refusal.by) == ("/opt/ld.so", "the kernel")
+    else:
+        assert closure.missing_interpreter == "/opt/ld.so"
 
 
 def _as_nobody(top: Path, program: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
