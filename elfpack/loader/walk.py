@@ -153,15 +153,15 @@ class Walk:
         stays the first here all the same.
         Source: elf/dl-deps.c, _dl_map_object_deps(); elf/rtld.c, dl_main().
         """
-        if number == 0 or number in self.unlisted:
-            self.unlisted.add(target)
-            if target >= 0:
-                self._loaded.forget(target)
         place = max(1, self.order.index(number))
         if not new and self.order.index(target) < place:
             return
         self.order.remove(target)
         self.order.insert(place, target)
+        if number == 0 or number in self.unlisted:
+            self.unlisted.add(target)
+            if target >= 0:
+                self._loaded.forget(target)
 
     def _needed(self, asked: _Asked) -> int:
         """The position of what satisfies a name as it is written in a tag."""

@@ -8,6 +8,13 @@ from tests.worlds import MUSL_LOADER
 _MUSL_EXE = f"exe interp={MUSL_LOADER} exports=f"
 
 GLIBC = {
+    "what filters itself by its soname is still known": Made(
+        world={
+            "/lib/liba.so": "lib needs=libb.so soname=liba.so auxiliary=liba.so",
+            "/lib/libb.so": "lib needs=liba.so",
+        },
+        program="/lib/liba.so",
+    ),
     "the loader is known where a filter of the program is missing": Made(
         world={
             "/bin/exe": "exe needs=liba.so filter=libnone.so",
