@@ -60,8 +60,8 @@ class Results:
 
     def line(self, text: str) -> None:
         """One line. A terminal gets what could steer it in a visible form, a pipe the bytes."""
-        if self._terminal:  # a tab is part of the format, and steers nothing
-            text = "\t".join(map(printable, text.split("\t")))
+        if self._terminal:
+            text = _visible(text)
         self.write(encode(text) + b"\n")
 
     def write(self, raw: bytes) -> None:
@@ -84,6 +84,10 @@ class Results:
                 raw = raw[os.write(1, raw) :]
             except BrokenPipeError:
                 raise ReaderGone from None
+            except BlockingIOError:  # whoever made it so reads slowly
+                import select
+
+                select.select((), (1,), ())
             except OSError as e:
                 reason = (
                     "is closed" if e.errno == errno.EBADF else os.strerror(e.errno or 0).lower()
@@ -91,3 +95,13 @@ class Results:
                 raise OutputError(
                     reason, path="standard output", hint="write to a file or a pipe that is open"
                 ) from e
+
+
+def _visible(text: str) -> str:
+    """A line for a terminal. Two tabs are the format's: the first of ldd's lines, and the one
+    before the object of an undefined symbol."""
+    tab = "\t" if text.startswith("\t") else ""
+    before, behind, rest = text[len(tab) :].rpartition("\t(")
+    if not behind or not text.startswith(("undefined symbol: ", "symbol ")):
+        return tab + printable(text[len(tab) :])
+    return f"{tab}{printable(before)}{behind}{printable(rest)}"

@@ -144,10 +144,15 @@ class _Work:
     # Symbols
 
     def _undefined(self) -> Iterator[UndefinedSymbol]:
-        for number in relocated(self.closure):
+        lacking: dict[int, dict[bytes, tuple[Reference, ...]]] = {}
+        for number in range(len(self.linkages)):
             left = {} if self._lacks_loader(number) else self._remaining(number)
-            if not left:
-                continue
+            if left:
+                lacking[number] = left
+        if not lacking:  # the order costs more than all else
+            return
+        for number in relocated(self.closure):
+            left = lacking.get(number, {})
             wanted = {(r.symbol, r.kind) for refs in left.values() for r in refs}
             for reference in self.referring(number):
                 if (reference.symbol, reference.kind) in wanted:

@@ -10,6 +10,13 @@ from elfpack.elf.file import ElfFile, Malformed
 from elfpack.root.node import Root
 from elfpack.root.walk import Place, Walker
 
+LOADER_LIMIT = 16 << 20
+"""Bytes of a loader; real ones have less than two million."""
+TEXT_LIMIT = 1 << 20
+"""Bytes of a list of names or directories."""
+CACHE_LIMIT = 256 << 20
+"""Bytes of an ld.so.cache; a large machine's has a million."""
+
 Content = ElfFile | Malformed | int
 """What a regular file holds; an errno if it cannot be read."""
 
@@ -41,13 +48,16 @@ class Files:
         """
         return self.root.open(place.directory, place.name, place.node)
 
-    def read_all(self, path: str) -> bytes | int:
-        """The content of a regular file by its guest path, or an errno."""
+    def read_all(self, path: str, most: int) -> bytes | int:
+        """The content of a regular file by its guest path, or an errno: EFBIG for one of more than
+        ``most`` bytes."""
         place = self.find(path)
         if isinstance(place, int):
             return place
         if not place.node.is_regular:
             return errno.EISDIR if place.node.is_directory else errno.EINVAL
+        if place.node.size > most:
+            return errno.EFBIG
         try:
             source = self.open(place)
         except OSError as e:

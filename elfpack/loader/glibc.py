@@ -15,6 +15,7 @@ from elfpack.elf import constants as c
 from elfpack.elf.file import Abi, ElfFile, Header, Malformed
 from elfpack.formats.ldcache import LdCache
 from elfpack.loader import hwcaps
+from elfpack.loader.files import CACHE_LIMIT
 from elfpack.loader.machine import cache_flags, same_machine
 from elfpack.loader.records import Element, Hit, Kind, Outcome, Scope, SearchList
 from elfpack.loader.system import System
@@ -142,7 +143,7 @@ class Glibc:
 
     def _cached(self, name: str, no_default: bool) -> str | None:
         if self._cache is None:
-            raw = self._system.files.read_all(self._system.loader.cache or "")
+            raw = self._system.files.read_all(self._system.loader.cache or "", CACHE_LIMIT)
             abi = self._system.abi
             self._cache = LdCache(
                 raw if isinstance(raw, bytes) else b"", little=abi.little, bits=abi.bits

@@ -14,6 +14,7 @@ from elfpack.elf import constants as c
 from elfpack.elf.file import ElfFile, Malformed
 from elfpack.elf.layout import ElfFault
 from elfpack.elf.symbols import read_symbols
+from elfpack.loader.files import TEXT_LIMIT
 from elfpack.loader.records import EMPTY_SCOPE, Element, Hit, Kind, Outcome, Scope, SearchList
 from elfpack.loader.system import System
 from elfpack.paths import basename, decode
@@ -102,7 +103,7 @@ class Musl:
 
     def _system_path(self) -> SearchList:
         loader = self._system.loader
-        text = self._system.files.read_all(path_file(loader.path, loader.lib))
+        text = self._system.files.read_all(path_file(loader.path, loader.lib), TEXT_LIMIT)
         if isinstance(text, bytes):
             return SearchList(Kind.PATH_FILE, _split(decode(text.partition(b"\0")[0])))
         # Unreadable for another reason than its absence: no system path at all.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from elfpack.paths import decode
+from elfpack.paths import decode, encode
 
 VARIABLE = "LD_PRELOAD"
 FILE = "/etc/ld.so.preload"
@@ -45,7 +45,7 @@ def of_variable(text: str, *, secure: bool = False) -> list[Wanted]:
     return [
         Wanted(name, VARIABLE)
         for name in text.replace(":", " ").split(" ")
-        if name and len(name) < limit and not (secure and "/" in name)
+        if name and len(encode(name)) < limit and not (secure and "/" in name)
     ]
 
 

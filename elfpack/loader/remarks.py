@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterator
 
 from elfpack.elf.file import ElfFile
@@ -73,16 +71,11 @@ def _permissions(resolver: Resolver, closure: Closure) -> Iterator[Finding]:
 
 def _unreadable(resolver: Resolver, closure: Closure, options: Options) -> Iterator[Finding]:
     """What is missing because it may not be read."""
-    for miss in closure.misses:
-        if miss.refusal is not None:
-            continue
-        for probe in resolver.trail(closure, miss.name, miss.requester, options):
-            if probe.detail == _DENIED:
-                message = f"{probe.path} is there, but may not be read: permission denied"
-                yield Finding("unreadable", closure.name, message, "run as a user who may read it")
-
-
-_DENIED = os.strerror(errno.EACCES)
+    missing = {miss.name for miss in closure.misses if miss.refusal is None}
+    for path in resolver.search(closure, options).denied if missing else ():
+        if path in missing or basename(path) in missing:
+            message = f"{path} may not be read: permission denied"
+            yield Finding("unreadable", closure.name, message, "run as a user who may read it")
 
 
 def _loader(resolver: Resolver, closure: Closure) -> Iterator[Finding]:
@@ -148,7 +141,7 @@ def _preloads(resolver: Resolver, closure: Closure, options: Options) -> Iterato
         yield Finding(
             "preload",
             closure.name,
-            f"{FILE} of the root names {', '.join(ignored)}, which is not counted",
+            f"{FILE} of the root names {_some(ignored)}, which is not counted",
             "it counts for programs of this machine, not inside another root",
             note=True,
         )
@@ -166,6 +159,11 @@ def _preloads(resolver: Resolver, closure: Closure, options: Options) -> Iterato
             )
 
 
+def _some(names: list[str]) -> str:
+    more = f", and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
 def _secure(closure: Closure, options: Options) -> Iterator[Finding]:
     """What the loader ignores because the program is set-id. Source: ld.so(8),
     "secure-execution mode"; glibc elf/dl-load.c, _dl_dst_substitute()."""
@@ -177,24 +175,20 @@ def _secure(closure: Closure, options: Options) -> Iterator[Finding]:
     names = [w.name for w in of_variable(options.preload) if w.name not in heeded]
     if names:
         ignored.append(f"LD_PRELOAD={':'.join(names)}")
+    counted = {hit.via.written for hit in closure.hits}  # something was found by these after all
     for hit in closure.hits:
         for tag, text in (("RUNPATH", hit.elf.runpath), ("RPATH", hit.elf.rpath)):
             for element in (text or "").split(":"):
-                if uses_origin(element) is not None and not _counts(closure, element):
+                if uses_origin(element) is not None and element not in counted:
                     ignored.append(f"DT_{tag} {element} of {hit.path}")
     if ignored:
         yield Finding(
             "set-id",
             closure.name,
-            f"a set-id program, whose loader ignores {', '.join(ignored)}",
+            f"a set-id program, whose loader ignores {_some(ignored)}",
             "for a user who gains its rights",
             note=True,
         )
-
-
-def _counts(closure: Closure, element: str) -> bool:
-    """Whether something was found through an element after all."""
-    return any(hit.via.written == element for hit in closure.hits)
 
 
 def _cpu(closure: Closure, options: Options) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from elfpack.elf import constants as c
 from elfpack.elf.file import Abi, ElfFile
 from elfpack.loader import hwcaps
 from elfpack.loader.closure import Borrowed, Closure
-from elfpack.loader.files import Files
+from elfpack.loader.files import LOADER_LIMIT, TEXT_LIMIT, Files
 from elfpack.loader.identify import (
     GLIBC,
     MUSL,
@@ -70,7 +70,7 @@ class Resolver:
     def __init__(self, root: Root) -> None:
         self.files = Files(root)
         self._loaders: dict[tuple[str, Abi], Loader] = {}
-        self._preload_file: bytes | None = None
+        self._preload_file: list[Wanted] | None = None
         self._searches: dict[tuple[object, ...], Search] = {}
 
     def resolve(self, name: str, options: Options) -> Closure:
@@ -160,7 +160,7 @@ class Resolver:
         if closure.program is None or closure.loader is None:
             return ()
         state, search = self.steps(closure, options)
-        place = {number: position for position, number in enumerate(state.order)}
+        place = state.places()
         found = []
         for step in state.steps or ():
             if step.scope is not None or step.target < 0:
@@ -246,16 +246,18 @@ class Resolver:
         if not place.node.is_regular:
             return Refusal(path, os.strerror(errno.EACCES), by="the kernel")
         content = self.files.content(place)
-        reason = (
-            os.strerror(content) if isinstance(content, int) else "no ELF file, or a broken one"
-        )
-        return Refusal(path, f"the interpreter is {reason}", by="the kernel")
+        reason = "the interpreter is no ELF file, or a broken one"
+        if isinstance(content, int):
+            reason = os.strerror(content)
+        return Refusal(path, reason, by="the kernel")
 
     def _loader(self, interpreter: Hit | None, path: str, abi: Abi) -> Loader:
         key = (path, abi)
         known = self._loaders.get(key)
         if known is None:
-            raw = self.files.read_all(interpreter.real_path) if interpreter is not None else None
+            raw = None
+            if interpreter is not None:
+                raw = self.files.read_all(interpreter.real_path, LOADER_LIMIT)
             known = identify(raw, path, abi) if isinstance(raw, bytes) else assumed(path, abi)
             self._loaders[key] = known
         return known
@@ -276,21 +278,21 @@ class Resolver:
         """The names in the root's ``/etc/ld.so.preload`` where it does not count."""
         if options.preload_file or closure.loader is None or closure.loader.libc != GLIBC:
             return []
-        return [wanted.name for wanted in of_file(self._preloaded())]
+        return [wanted.name for wanted in self._preloaded()]
 
-    def _preloaded(self) -> bytes:
-        raw = self._preload_file
-        if raw is None:
-            found = self.files.read_all(FILE)
-            self._preload_file = raw = found if isinstance(found, bytes) else b""
-        return raw
+    def _preloaded(self) -> list[Wanted]:
+        known = self._preload_file
+        if known is None:
+            found = self.files.read_all(FILE, TEXT_LIMIT)
+            known = self._preload_file = of_file(found) if isinstance(found, bytes) else []
+        return known
 
     def _preloads(self, loader: Loader, secure: bool, options: Options) -> list[Wanted]:
         wanted = of_variable(options.preload, secure=secure) if options.preload else []
         if secure and loader.libc == MUSL:
             wanted = []
         if options.preload_file and loader.libc == GLIBC:
-            wanted += of_file(self._preloaded())
+            wanted += self._preloaded()
         return wanted
 
     def _search(self, loader: Loader, program: Program, options: Options) -> Search:

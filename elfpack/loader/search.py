@@ -42,6 +42,8 @@ class Search:
         self._answers: dict[Scope, dict[str, Answer]] = {}
         self._existing: dict[str, tuple[str, ...]] = {}
         """What is there of the subdirectories of each directory."""
+        self.denied: dict[str, None] = {}
+        """Candidates that could not be read for want of permission."""
 
     def table(self, scope: Scope) -> dict[str, Answer]:
         """The answers known for a scope; :meth:`find` fills it."""
@@ -140,6 +142,8 @@ class Search:
         # An empty path, as a damaged cache may have, names nothing: path_resolution(7).
         place = files.find(self.system.absolute(path)) if path else errno.ENOENT
         if isinstance(place, int):
+            if place == errno.EACCES:
+                self.denied.setdefault(path)
             outcome, detail = self.rules.judge_error(place, self._directory_exists(path, place))
             return self._probe(path, via, outcome, detail)
         if not place.node.is_regular:
@@ -147,6 +151,8 @@ class Search:
             return self._probe(path, via, outcome, detail)
         content = files.content(place)
         if isinstance(content, int):
+            if content == errno.EACCES:
+                self.denied.setdefault(path)
             outcome, detail = self.rules.judge_error(content, True)
             return self._probe(path, via, outcome, detail)
         outcome, detail = self.rules.judge(content, place.node.size)

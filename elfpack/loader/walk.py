@@ -59,6 +59,7 @@ class Walk:
         self.scopes = [EMPTY_SCOPE]
         self.steps: list[Step] | None = None
         """Every name that was asked for; only if somebody wants it."""
+        self._where: dict[int, tuple[str, ...]] = {}
         self._exclude = exclude
         self._interpreter = interpreter
         loader = search.system.loader
@@ -270,11 +271,22 @@ class Walk:
         self._loaded.interpreter_is(number)
         return number
 
+    def places(self) -> dict[int, int]:
+        """The position in the closure of each object, in the order of the list."""
+        objects = [number for number in self.order if number >= 0]
+        return {number: position for position, number in enumerate(objects)}
+
     def where(self, miss: Miss) -> tuple[str, ...]:
-        """The places where a missing name was looked for."""
-        system = self.search.system
+        """The places where a missing name was looked for: the same for all of one object."""
         if "/" in miss.name:
-            return (system.absolute(miss.name),)
+            return (self.search.system.absolute(miss.name),)
+        known = self._where.get(miss.requester)
+        if known is None:
+            known = self._where[miss.requester] = self._places_of(miss)
+        return known
+
+    def _places_of(self, miss: Miss) -> tuple[str, ...]:
+        system = self.search.system
         places: dict[str, None] = {}
         for step in self.search.rules.steps(miss.name, self.scopes[miss.requester]):
             if step.kind is Kind.CACHE:
@@ -310,8 +322,8 @@ def walk(
     if preloads:
         state.preload(preloads)
     state.run()
-    order = [number for number in state.order if number >= 0]
-    place = {number: position for position, number in enumerate(order)}
+    place = state.places()
+    order = list(place)
     return Closure(
         program,
         program.name,

@@ -13,7 +13,7 @@ from elfpack.elf.sections import defined_functions
 from elfpack.elf.symbols import read_imports
 from elfpack.errors import InputError
 from elfpack.loader.closure import Closure
-from elfpack.loader.files import Files
+from elfpack.loader.files import TEXT_LIMIT, Files
 from elfpack.loader.identify import GLIBC
 from elfpack.loader.records import Hit
 from elfpack.loader.resolve import Options, Resolver
@@ -105,7 +105,7 @@ class ClosureView:
         return not isinstance(place, int) and place.node.is_regular
 
     def read(self, path: str) -> bytes | None:
-        raw = self._resolver.files.read_all(path)
+        raw = self._resolver.files.read_all(path, TEXT_LIMIT)
         return raw if isinstance(raw, bytes) else None
 
     def opened_by_libc(self, name: str) -> Hit | None:

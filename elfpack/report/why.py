@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
+from typing import NamedTuple
 
 from elfpack.loader.closure import EXCLUDED, MISSING, Borrowed, Closure
 from elfpack.report.edges import Edge, edges, how, note
@@ -36,11 +38,6 @@ def absent(closure: Closure, name: str) -> Iterator[str]:
             yield from _told(closure, below, kind, name)
 
 
-def more(told: int) -> bool:
-    """Whether there may be more chains than were told."""
-    return told >= LIMIT
-
-
 def _wanted(closure: Closure, name: str, below: list[list[Edge]]) -> set[int]:
     """The objects that are called so: by a needed name, soname, path or real path."""
     found = {e.target for row in below for e in row if e.name == name and e.target > 0}
@@ -60,49 +57,84 @@ def _head(closure: Closure, target: int) -> str:
     return f"{closure.names[target]} => {hit.path} [{how(hit)}]"
 
 
+class _Prefix(NamedTuple):
+    """The beginning of a chain: what it goes on from, and its last edge."""
+
+    above: _Prefix | None
+    number: int
+    """The object that the chain has come to."""
+    length: int
+    edge: Edge | None = None
+
+
 def _told(closure: Closure, below: list[list[Edge]], target: int, name: str = "") -> Iterator[str]:
-    """Chains are grown breadth first, and only towards the target: each is a chain to it."""
-    near = _leading(below, target, name)
-    told = 0
-    waiting: deque[tuple[tuple[int, Edge], ...]] = deque([()])
-    while waiting and told < LIMIT:
-        chain = waiting.popleft()
-        number = chain[-1][1].target if chain else 0
-        ahead = near.difference((0, *(edge.target for _, edge in chain)))
-        for edge in below[number]:
+    """Chains grow where they can still become the shortest, so that the first is told before any
+    that leads nowhere, and work without end is cut off behind it."""
+    far = _distances(below, target, name)
+    told = work = counter = 0
+    waiting = [(far.get(0, 0), 0, _Prefix(None, 0, 0))]
+    while waiting and told < LIMIT and (not told or work < _WORK):
+        prefix = heappop(waiting)[2]
+        passed = _passed(prefix)
+        work += len(passed)
+        ahead = []
+        for edge in below[prefix.number]:
             if edge.target == target and (target >= 0 or edge.name == name):
                 told += 1
-                yield _chain(closure, (*chain, (number, edge)))
-            elif edge.target in ahead and len(waiting) < LIMIT:  # each is a chain
-                waiting.append((*chain, (number, edge)))
-            if told == LIMIT:
-                break
+                yield _chain(closure, prefix, edge)
+                if told == LIMIT:
+                    return
+            elif edge.target in far and edge.target not in passed:
+                ahead.append(edge)
+        # Of those that can become equally short the one that has come furthest is next.
+        for edge in reversed(ahead):
+            counter -= 1
+            longer = _Prefix(prefix, edge.target, prefix.length + 1, edge)
+            heappush(waiting, (longer.length + far[edge.target], counter, longer))
+        work += len(ahead)
 
 
-def _leading(below: list[list[Edge]], target: int, name: str) -> set[int]:
-    """The objects from which a chain leads to the target."""
+_WORK = 2_000_000
+"""Steps that are made for chains behind the first."""
+
+
+def _passed(prefix: _Prefix) -> set[int]:
+    passed = set()
+    above: _Prefix | None = prefix
+    while above is not None:
+        passed.add(above.number)
+        above = above.above
+    return passed
+
+
+def _distances(below: list[list[Edge]], target: int, name: str) -> dict[int, int]:
+    """For each object from which a chain leads to the target: how many edges at the least."""
     above: dict[int, list[int]] = {}
-    found = set()
+    far: dict[int, int] = {}
     for number, row in enumerate(below):
         for edge in row:
             if edge.target == target and (target >= 0 or edge.name == name):
-                found.add(number)
+                far[number] = 1
             elif edge.target > 0:
                 above.setdefault(edge.target, []).append(number)
-    waiting = list(found)
+    waiting = deque(far)
     while waiting:
-        for number in above.get(waiting.pop(), ()):
-            if number not in found:
-                found.add(number)
-                waiting.append(number)
-    return found
+        number = waiting.popleft()
+        for nearer in above.get(number, ()):
+            if nearer not in far:
+                far[nearer] = far[number] + 1
+                waiting.append(nearer)
+    return far
 
 
-def _chain(closure: Closure, chain: tuple[tuple[int, Edge], ...]) -> str:
-    text = f"  {_top(closure)}"
-    for _, edge in chain:
-        text += f" -> {edge.name}{note(edge)}"
-    return text
+def _chain(closure: Closure, prefix: _Prefix, last: Edge) -> str:
+    edges = [last]
+    above: _Prefix | None = prefix
+    while above is not None and above.edge is not None:
+        edges.append(above.edge)
+        above = above.above
+    words = [f"{edge.name}{note(edge)}" for edge in reversed(edges)]
+    return "  " + " -> ".join([_top(closure), *words])
 
 
 def _top(closure: Closure) -> str:

@@ -8,6 +8,7 @@ from elfpack.loader import hwcaps
 from elfpack.loader.remarks import remarks
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.report import dot, tree, why
+from elfpack.report.jsondoc import document
 from tests.worlds import GLIBC, LOADER, MUSL, MUSL_LOADER, World
 from tests.worlds import tree as root_of
 
@@ -236,3 +237,32 @@ def test_ldd_on_a_link() -> None:
     assert remarked({**LINKED, LOADER: "glibc version=2.42"}) == []
     same = {**LINKED, "/lib64/liba.so": "lib"} | {"/real/exe": "exe needs=liba.so runpath=/lib64"}
     assert remarked(same) == []
+
+
+def test_what_is_missing_does_not_shift_what_was_borrowed() -> None:
+    """Misses stand in the loader's list, not among the objects."""
+    world = {
+        **GLIBC,
+        "/exe": "exe needs=libmiss.so,liba.so,libb.so runpath=/x",
+        "/x/liba.so": "lib",
+        "/x/libb.so": "lib needs=liba.so",
+    }
+    resolver = Resolver(root_of(world))
+    closure = resolver.resolve("/exe", Options())
+    (found,) = resolver.borrowed(closure, Options())
+    paths = closure.hits[found.requester].path, closure.hits[found.target].path
+    assert paths == ("/x/libb.so", "/x/liba.so")
+    assert document([closure], lambda c: resolver.borrowed(c, Options()))["programs"]
+
+
+def test_why_is_not_lost_among_ways_that_lead_back() -> None:
+    others = [f"libb{number}.so" for number in range(1100)]
+    world = {
+        **GLIBC,
+        "/exe": "exe needs=liba.so rpath=/p",
+        "/p/liba.so": f"lib needs={','.join(others)},libx.so",
+        **{f"/p/{name}": "lib needs=liba.so" for name in others},
+        "/p/libx.so": "lib needs=libt.so",
+        "/p/libt.so": "lib",
+    }
+    assert told(world, "why", "libt.so")[1:] == ["  /exe -> liba.so -> libx.so -> libt.so"]
