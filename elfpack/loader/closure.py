@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -96,7 +97,7 @@ class Closure:
     """What made each of them be loaded."""
     targets: tuple[tuple[int, ...], ...] = ()
     """For each of :attr:`hits` and each of its needed names: the position of what satisfies it,
-    :data:`MISSING` or :data:`EXCLUDED`."""
+    :data:`MISSING`, :data:`EXCLUDED` or :data:`VDSO`."""
     filtees: tuple[tuple[int, ...], ...] = ()
     """The same for the names of its DT_AUXILIARY and DT_FILTER entries."""
     unlisted: frozenset[int] = frozenset()
@@ -154,6 +155,15 @@ class Closure:
             MissingLibrary(name, tuple(dict.fromkeys(by)), searched.get(name, ()))
             for name, by in found.items()
         )
+
+    def asked(self, number: int) -> Iterator[tuple[str, Filter | None, int]]:
+        """What an object asked for, in the order of its dynamic section: the name, its DT_AUXILIARY
+        or DT_FILTER entry, the target. Ends where the loader stopped."""
+        needed, filtees = iter(self.targets[number]), iter(self.filtees[number])
+        for name, filtered in self.hits[number].elf.asked:
+            target = next(needed if filtered is None else filtees, None)
+            if target is not None:
+                yield name, filtered, target
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:

@@ -28,17 +28,11 @@ def relocated(closure: Closure) -> list[int]:
 def dependencies(closure: Closure) -> list[list[int]]:
     """For each object what it asked for and got, in the order of its dynamic section. The
     program's are not known yet when glibc sorts."""
-    found: list[list[int]] = [[]]
-    for hit, row, filtees in list(zip(closure.hits, closure.targets, closure.filtees, strict=True))[
-        1:
-    ]:
-        needed, filtered = iter(row), iter(filtees)
-        targets = row
-        if filtees:
-            asked = [next(needed if f is None else filtered, -1) for _, f in hit.elf.asked]
-            targets = tuple(asked)
-        found.append([target for target in targets if target >= 0])
-    return found
+    rows = [
+        [target for _, _, target in closure.asked(number) if target >= 0]
+        for number in range(1, len(closure.hits))
+    ]
+    return [[], *rows]
 
 
 def _depth_first(count: int, needs: list[list[int]]) -> list[int]:

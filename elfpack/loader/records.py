@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from elfpack.elf.file import ElfFile
+from elfpack.elf.file import ElfFile, Filter
 
 
 class Kind(str, Enum):
@@ -72,6 +72,11 @@ class Role(str, Enum):
 
     def __str__(self) -> str:
         return self.value
+
+    @classmethod
+    def of(cls, filtered: Filter) -> Role:
+        """That of what a filter asks for."""
+        return cls.FILTER if filtered.required else cls.AUXILIARY
 
 
 class Hit(NamedTuple):

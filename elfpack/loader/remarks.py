@@ -14,6 +14,7 @@ from elfpack.loader.records import Hit, Kind
 from elfpack.loader.resolve import Options, Resolver, wants_musl
 from elfpack.loader.tokens import uses_origin
 from elfpack.paths import basename
+from elfpack.root.walk import Place
 
 
 def remarks(resolver: Resolver, closure: Closure, options: Options) -> Iterator[Finding]:
@@ -53,20 +54,25 @@ def told_foreign(hit: Hit) -> str:
 
 def _permissions(resolver: Resolver, closure: Closure) -> Iterator[Finding]:
     """What the kernel does not execute. Source: Linux fs/exec.c, do_open_execat()."""
-    program = closure.program
-    rows = [(closure.interpreter, "its interpreter {} is", False)]
-    if program is not None and closure.kind != "library":
-        rows.append((program.hit, "{} is", True))
-    for hit, words, note in rows:
-        place = resolver.files.find(hit.real_path) if hit is not None else 0
-        if hit is not None and not isinstance(place, int) and not place.node.mode & 0o111:
-            yield Finding(
-                "not-executable",
-                closure.name,
-                f"{words.format(hit.path)} not executable: the kernel would not start it",
-                f"chmod +x {hit.real_path}",
-                note=note,
-            )
+    program, interpreter = closure.program, closure.interpreter
+    if interpreter is not None:
+        place = resolver.files.find(interpreter.real_path)
+        if not isinstance(place, int):
+            yield from _executable(closure, interpreter, place, "its interpreter ")
+    if program is not None and program.place is not None and closure.kind != "library":
+        yield from _executable(closure, program.hit, program.place)
+
+
+def _executable(closure: Closure, hit: Hit, place: Place, what: str = "") -> Iterator[Finding]:
+    """A warning for an interpreter, which somebody installed so; a note for the program."""
+    if not place.node.mode & 0o111:
+        yield Finding(
+            "not-executable",
+            closure.name,
+            f"{what}{hit.path} is not executable: the kernel would not start it",
+            f"chmod +x {hit.real_path}",
+            note=not what,
+        )
 
 
 def _unreadable(resolver: Resolver, closure: Closure, options: Options) -> Iterator[Finding]:

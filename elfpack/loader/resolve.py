@@ -29,11 +29,9 @@ from elfpack.loader.records import (
     Hit,
     Kind,
     Outcome,
-    Probe,
     Refusal,
     Role,
     Scope,
-    SearchList,
     Via,
 )
 from elfpack.loader.search import Search
@@ -108,8 +106,9 @@ class Resolver:
         interpreter, path = self._interpreter(program.hit, options, loader_path)
         loader = self._loader(interpreter, path, elf.abi)
         missing = elf.interpreter if interpreter is None else None
-        search = self._search(loader, program, options)
-        preloads = self._preloads(loader, search.system.secure, options)
+        secure = options.secure and (program.set_id or self._has_capabilities(program, options))
+        search = self._search(loader, program, options, secure)
+        preloads = self._preloads(loader, secure, options)
         closure = walk(program, interpreter, search, options.exclude, missing, preloads)
         if elf.interpreter is None:
             return _judged(_without_unneeded(closure), search)
@@ -141,7 +140,7 @@ class Resolver:
     def search(self, closure: Closure, options: Options) -> Search:
         """The searches that a closure was made by."""
         assert closure.loader is not None and closure.program is not None
-        return self._search(closure.loader, closure.program, options)
+        return self._search(closure.loader, closure.program, options, closure.secure)
 
     def steps(self, closure: Closure, options: Options) -> tuple[Walk, Search]:
         """The walk of a closure once more, with every name that was asked for."""
@@ -176,13 +175,6 @@ class Resolver:
                 requester, target = place[step.requester], place[step.target]
                 found.append(Borrowed(step.name, requester, target, own))
         return tuple(found)
-
-    def trail(
-        self, closure: Closure, name: str, requester: int, options: Options
-    ) -> tuple[Probe, ...]:
-        """Every candidate for a needed name of an object of a closure, with its outcome."""
-        search = self.search(closure, options)
-        return search.trail(name, _scope(search, closure, requester))
 
     def opened(self, closure: Closure, name: str, options: Options) -> Hit | None:
         """What glibc's own dlopen() finds for a name: libc.so.6 asks, whose requesters' DT_RPATH
@@ -295,11 +287,10 @@ class Resolver:
             wanted += self._preloaded()
         return wanted
 
-    def _search(self, loader: Loader, program: Program, options: Options) -> Search:
+    def _search(self, loader: Loader, program: Program, options: Options, secure: bool) -> Search:
         # Tokens in LD_LIBRARY_PATH stand for the program's values, so only then it matters.
         hit = program.hit
         origin = parent(hit.opened_as) if "$" in options.library_path else "/"
-        secure = options.secure and (program.set_id or self._has_capabilities(program, options))
         abi = hit.elf.abi
         where = (options.library_path, origin, options.cwd, secure)
         key = (loader, abi, where, options.cpu, options.facts)
@@ -317,16 +308,6 @@ def wants_musl(elf: ElfFile) -> bool:
     """Whether a library was linked with musl, by what it needs: ``libc.musl-ARCH.so.1`` on Alpine,
     ``libc.so`` elsewhere, which with glibc is a text file that nothing needs."""
     return any(n == "libc.so" or n.startswith("libc.musl-") for n in elf.needed)
-
-
-def _scope(search: Search, closure: Closure, requester: int) -> Scope:
-    line = [requester]
-    while line[-1] > 0:
-        line.append(closure.requesters[line[-1]])
-    chain: tuple[SearchList, ...] = ()
-    for number in reversed(line):
-        chain = search.rules.chain(closure.hits[number], chain)
-    return search.rules.scope(closure.hits[requester], chain)
 
 
 def _loads(interpreter: Hit, abi: Abi) -> bool:

@@ -132,9 +132,9 @@ class Walk:
             if filtered is None:
                 row.append(self._needed(_Asked(written, number, scope, table)))
             else:
-                role = Role.FILTER if filtered.required else Role.AUXILIARY
                 known = len(self.order)
-                target = self._needed(_Asked(written, number, scope, table, role, filtered))
+                asked = _Asked(written, number, scope, table, Role.of(filtered), filtered)
+                target = self._needed(asked)
                 filtees.append(target)
                 if len(self.order) > known:  # it is new, or a new one that is missing
                     self._before(self.order[-1], number, new=True)
@@ -203,10 +203,7 @@ class Walk:
             self.steps.append(Step(opened or name, requester, scope, MISSING))
         answer = self.search.find(opened or name, scope, table)
         if answer is None:
-            if asked.role is not Role.PRELOAD:
-                self.order.append(~len(self.misses))
-                self.misses.append(Miss(name, requester, filtered=filtered))
-            return MISSING
+            return self._missing(asked)
         if isinstance(answer, Refusal):
             return self._refused(answer, asked)
         same = self._loaded.by_file(name, answer)
@@ -231,10 +228,17 @@ class Walk:
         by = self.names[0] if number == 0 else self.hits[number].path
         refusal = refusal._replace(needed_by=by)
         if self.search.rules.goes_on and asked.role is not Role.PRELOAD:
+            return self._missing(asked, refusal)
+        self.refusal = refusal
+        return MISSING
+
+    def _missing(self, asked: _Asked, refusal: Refusal | None = None) -> int:
+        """A name that nothing is loaded for has its place in the list; a preload has none."""
+        if asked.role is not Role.PRELOAD:
             self.order.append(~len(self.misses))
-            self.misses.append(Miss(asked.name, number, refusal=refusal))
-        else:
-            self.refusal = refusal
+            self.misses.append(
+                Miss(asked.name, asked.requester, filtered=asked.filtered, refusal=refusal)
+            )
         return MISSING
 
     def _endless(self, requester: int, hit: Hit) -> bool:

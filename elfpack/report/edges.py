@@ -28,18 +28,10 @@ def edges(closure: Closure, borrowed: Iterable[Borrowed] = ()) -> list[list[Edge
     for preload in closure.preloads:
         if preload.target > 0:
             found[0].append(Edge(preload.name, preload.target, preload.source))
-    for number, row in enumerate(closure.targets):
-        needs = iter(row)
-        filtees = iter(closure.filtees[number])
-        for name, filtered in closure.hits[number].elf.asked:
-            if filtered is None:
-                target = next(needs, None)
-                role = ""
-            else:
-                target = next(filtees, None)
-                role = (Role.FILTER if filtered.required else Role.AUXILIARY).value
-            if target is not None:
-                found[number].append(Edge(name, target, role, luck.get((number, name))))
+    for number, row in enumerate(found):
+        for name, filtered, target in closure.asked(number):
+            role = "" if filtered is None else Role.of(filtered).value
+            row.append(Edge(name, target, role, luck.get((number, name))))
     return found
 
 

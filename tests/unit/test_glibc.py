@@ -179,7 +179,11 @@ def test_the_trail_of_a_search() -> None:
     resolver = Resolver(tree(world))
     options = Options("/e")
     closure = resolver.resolve("/exe", options)
-    trail = resolver.trail(closure, "liba.so", 0, options)
+    state, search = resolver.steps(closure, options)
+    assert state.steps is not None
+    (step,) = state.steps
+    assert step.scope is not None
+    trail = search.trail(step.name, step.scope)
     assert [(p.path, p.via.kind.value, p.outcome) for p in trail] == [
         ("/p/liba.so", "rpath", Outcome.SKIPPED),
         ("/q/liba.so", "rpath", Outcome.END_OF_LIST),
