@@ -15,6 +15,7 @@ from elfpack.cli import options
 from elfpack.cli.ui import Results, Talk
 from elfpack.errors import ElfpackError, InputError, RequestError
 from elfpack.loader.closure import Closure
+from elfpack.loader.program import NO_SUCH_FILE
 from elfpack.loader.remarks import FATAL
 from elfpack.paths import matches
 from elfpack.report import ldd, pathlist
@@ -148,14 +149,20 @@ class _Check(NamedTuple):
         return stopped
 
     def error(self, name: str, error: ElfpackError) -> int:
-        found = None if self.where.inside or "/" in name else _on_path(name)
-        if found is not None:
-            error = InputError("no such file here", path=name, hint=f"did you mean {found}?")
-        elif self.where.inside and error.message == "no such file":
-            hint = f"PROGRAM is a path inside {self.where.root}"
-            error = InputError(error.message, path=name, hint=hint)
+        if error.message == NO_SUCH_FILE:
+            error = self._elsewhere(name, error)
         self.talk.error(error)
         return error.exit_code
+
+    def _elsewhere(self, name: str, error: ElfpackError) -> ElfpackError:
+        """The same error with where a file of that name may have been meant to be."""
+        if self.where.inside:
+            hint = f"PROGRAM is a path inside {self.where.root}"
+            return InputError(error.message, path=name, hint=hint)
+        found = None if "/" in name else _on_path(name)
+        if found is None:
+            return error
+        return InputError(f"{NO_SUCH_FILE} here", path=name, hint=f"did you mean {found}?")
 
 
 def _note_script(talk: Talk, closure: Closure) -> None:
@@ -267,9 +274,9 @@ def _why(results: Iterator[Result], shown: Shown, name: str) -> int:
             shown.results.line(f"{result.name}:")
         for line in told or absent:
             shown.results.line(line)
-        if len(told) > why.LIMIT:
+        if why.MORE in told or len(told) > why.LIMIT:
             shown.talk.note(
-                f"{result.name}: the {why.LIMIT} shortest chains (--format tree has every edge)"
+                f"{result.name}: not every chain is told (--format tree has every edge)"
             )
     return status
 

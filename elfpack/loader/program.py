@@ -26,6 +26,10 @@ SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/s
 """PATH in a container whose image sets none, where ``env`` looks for its command."""
 
 
+NO_SUCH_FILE = "no such file"
+"""The message of the error for a name that leads nowhere: the command line knows more to say."""
+
+
 class Script(NamedTuple):
     """A ``#!`` file on the way to a program."""
 
@@ -199,7 +203,7 @@ def _on_path(files: Files, command: str, cwd: str) -> str | None:
 
 def _reason(number: int) -> str:
     if number == errno.ENOENT:
-        return "no such file"
+        return NO_SUCH_FILE
     if number == errno.EACCES:
         return "cannot be read: permission denied"
     return f"cannot be read: {os.strerror(number).lower()}"

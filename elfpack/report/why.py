@@ -92,8 +92,12 @@ def _told(closure: Closure, below: list[list[Edge]], target: int, name: str = ""
             longer = _Prefix(prefix, edge.target, prefix.length + 1, edge)
             heappush(waiting, (longer.length + far[edge.target], counter, longer))
         work += len(ahead)
+    if waiting:
+        yield MORE
 
 
+MORE = "  ..."
+"""Stands for chains that were not looked for to the end."""
 _WORK = 2_000_000
 """Steps that are made for chains behind the first."""
 

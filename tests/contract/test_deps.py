@@ -480,3 +480,12 @@ def test_the_preload_file_of_a_root_is_told(root: Path) -> None:
 def test_a_program_inside_the_root_is_meant(root: Path) -> None:
     ran = _deps(root, f"{root.name}/bin/good")
     assert f"inside {root}" in one_error(ran, 2, f"{root.name}/bin/good")
+
+
+def test_a_broken_file_is_told_of_though_its_name_is_on_path(tmp_path: Path) -> None:
+    """Only a name that leads nowhere can have meant another file."""
+    plant(tmp_path, {"env": "just text"})
+    fact = one_error(elfpack("deps", "env", cwd=tmp_path), 2, "env")
+    assert "text file" in fact
+    missing = one_error(elfpack("deps", "env", cwd=tmp_path / ".."), 2, "env")
+    assert ENV in missing

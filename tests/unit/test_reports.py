@@ -266,3 +266,8 @@ def test_why_is_not_lost_among_ways_that_lead_back() -> None:
         "/p/libt.so": "lib",
     }
     assert told(world, "why", "libt.so")[1:] == ["  /exe -> liba.so -> libx.so -> libt.so"]
+
+
+def test_chains_that_are_cut_off_are_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(why, "_WORK", 1)
+    assert told(DIAMOND, "why", "libc.so")[1:] == ["  /exe -> liba.so -> libc.so", why.MORE]
