@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from elfpack.api.names import Name, names
 from elfpack.errors import RequestError
 from elfpack.pack.output import identity
+from elfpack.planning.config import PLAIN, ImageConfig
 from elfpack.planning.request import Request
 from elfpack.runtime import MODULES, module
 from elfpack.runtime.module import RuntimeModule
@@ -24,7 +25,10 @@ def make_request(
     allow_missing: Iterable[str],
     exclude: Iterable[str],
     epoch: int,
+    strip: bool,
+    keep_privileges: bool,
     output: str | None,
+    config: ImageConfig = PLAIN,
 ) -> Request:
     """The arguments of :meth:`elfpack.Session.plan` as a record.
 
@@ -39,6 +43,9 @@ def make_request(
         allow_missing=tuple(allow_missing),
         exclude=tuple(exclude),
         epoch=epoch,
+        strip=strip,
+        keep_privileges=keep_privileges,
+        config=config,
         output=identity(output) if output is not None else None,
     )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from elfpack.api.planning import Plan
     from elfpack.api.request import Choice
     from elfpack.loader.binding import Binder, Binding
+    from elfpack.planning.config import ImageConfig
 
 
 def working_directory() -> str:
@@ -168,7 +169,10 @@ class Session:
         allow_missing: Iterable[str] = (),
         exclude: Iterable[str] = (),
         epoch: int = 0,
+        strip: bool = False,
+        keep_privileges: bool = False,
         output: str | None = None,
+        config: ImageConfig | None = None,
     ) -> Plan:
         """What an image needs for these programs to run in it as they do here.
 
@@ -181,8 +185,12 @@ class Session:
             allow_missing: patterns of needed names that may be missing.
             exclude: patterns of needed names that are not followed.
             epoch: time of all entries, seconds since 1970 UTC.
+            strip: drop symbol and debug sections from the ELF files packed.
+            keep_privileges: keep setuid and setgid bits and file capabilities.
             output: where the plan will be written to; an earlier output of that name is left
                 out, should it lie in a directory that is added.
+            config: what the image will have besides its files; for a layer nobody knows.
+            config: what the image will have besides its files.
 
         Raises:
             InputError: a program cannot be read, or is none.
@@ -192,6 +200,7 @@ class Session:
         # Imported late: what resolves closures alone needs none of it.
         from elfpack.api.planning import Plan
         from elfpack.api.request import make_request
+        from elfpack.planning.config import PLAIN
         from elfpack.planning.make import make
 
         request = make_request(
@@ -202,7 +211,10 @@ class Session:
             allow_missing=allow_missing,
             exclude=exclude,
             epoch=epoch,
+            strip=strip,
+            keep_privileges=keep_privileges,
             output=output,
+            config=config or PLAIN,
         )
         return Plan(make(self.resolver, self.plan_options, request), self)
 
@@ -219,6 +231,8 @@ def plan(
     allow_missing: Iterable[str] = (),
     exclude: Iterable[str] = (),
     epoch: int = 0,
+    strip: bool = False,
+    keep_privileges: bool = False,
 ) -> Plan:
     """What an image needs for these programs to run in it as they do here.
 
@@ -233,4 +247,6 @@ def plan(
         allow_missing=allow_missing,
         exclude=exclude,
         epoch=epoch,
+        strip=strip,
+        keep_privileges=keep_privileges,
     )

@@ -2,268 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-from collections.abc import Iterable
-from types import FrameType
 from typing import Any
 
 import click
 
-from elfpack.api.planning import Plan
-from elfpack.api.request import Choice
-from elfpack.api.resolve import image_remarks, searches
-from elfpack.api.session import Session
-from elfpack.cli import options
-from elfpack.cli.ui import Results, Talk
-from elfpack.errors import ElfpackError, IncompleteError, RequestError, SeveralErrors
-from elfpack.loader.closure import Closure
+from elfpack.cli import options, packing
+from elfpack.cli.ui import Talk
 from elfpack.pack.output import Written, check_output, write
-from elfpack.paths import basename, is_utf8
-from elfpack.planning.entry import Directory, Reason
-from elfpack.planning.entry import Plan as Record
-from elfpack.report import plandoc, reasons, table, use
-from elfpack.runtime import MODULES
+from elfpack.planning.entry import Plan
+from elfpack.report import use
 
 
-@click.command(
-    epilog="Runtime modules: " + "; ".join(f"{m.name}: {m.summary}" for m in MODULES) + "."
-)
-@click.argument("programs", nargs=-1, required=True, metavar="PROGRAM[:DEST]...", type=options.TEXT)
-@click.option(
-    "-o",
-    "--output",
-    type=options.TEXT,
-    metavar="OUT",
-    help="*.tar, *.tar.gz or *.tgz: a layer; a path ending in /: an unpacked tree; -: a tar on "
-    "standard output.",
-)
-@click.option(
-    "--add",
-    type=options.TEXT,
-    multiple=True,
-    metavar="SRC[:DEST]",
-    help="Also this file or directory; ELF files in it get what they need. Can be repeated.",
-)
-@click.option(
-    "--mkdir",
-    type=options.TEXT,
-    multiple=True,
-    metavar="PATH[:MODE[:UID:GID]]",
-    help="Also an empty directory. Can be repeated.",
-)
-@click.option(
-    "--with",
-    "switched_on",
-    type=options.TEXT,
-    multiple=True,
-    metavar="MODULE[=VALUE]",
-    help="Switch a runtime module on. Can be repeated.",
-)
-@click.option(
-    "--without",
-    "switched_off",
-    type=options.TEXT,
-    multiple=True,
-    metavar="MODULE",
-    help="Switch a runtime module off. Can be repeated.",
-)
-@options.search
-@click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Of the plan and of the summary.",
+@click.command(epilog=packing.MODULES_TOLD)
+@packing.options_of(
+    "*.tar, *.tar.gz or *.tgz: a layer; a path ending in /: an unpacked tree; -: a tar on "
+    "standard output."
 )
 @options.talk
 @click.pass_obj
-def layer(
-    talk: Talk,
-    /,
-    programs: tuple[str, ...],
-    output: str | None,
-    root: str | None,
-    library_path: str | None,
-    cpu: str | None,
-    dry_run: bool,
-    form: str,
-    **request: Any,
-) -> int:
+def layer(talk: Talk, /, **given: Any) -> int:
     """Write each PROGRAM, and all that it needs at run time, as one layer for an image.
 
     Equal input gives equal bytes: entries are sorted, owned by 0:0 and dated SOURCE_DATE_EPOCH,
     or 0. A library that is missing is an error, and nothing is written then.
     """
-    if output is None and not dry_run:
-        raise RequestError("-o is missing", hint="-o rootfs.tar, or --dry-run to see the plan")
-    if output is not None and not dry_run:
-        check_output(output)
-    for number in _ENDING:
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup's stays
-            signal.signal(number, _interrupt)
-    where = options.where(root, library_path)
-    with Session(where.root, library_path=where.library_path, cpu=cpu) as session:
-        try:
-            plan = _plan(session, programs, request, output)
-        except ElfpackError as e:
-            _explain(talk, session, _resolved(e))
-            raise
-        _explain(talk, session, [placed.closure for placed in plan.record.programs])
-        _tell(talk, plan.record, where)
-        _remark(talk, session, plan.record)
-        _tell_owners(talk, plan.record, output)
-        written = None
-        if output is not None and not dry_run:
-            written = write(plan.record, output)
-    _summary(talk, plan.record, written, form)
-    return 0
+    target = packing.Target("rootfs.tar", check_output, write, _use)
+    return packing.run(talk, target, **given)
 
 
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """The first signal decides; those that follow must not stop the cleaning up."""
-    for ending in _ENDING:
-        signal.signal(ending, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
-def _plan(
-    session: Session, programs: tuple[str, ...], request: dict[str, Any], output: str | None
-) -> Plan:
-    return session.plan(
-        programs,
-        add=request["add"],
-        mkdir=request["mkdir"],
-        modules=_choices(request["switched_on"], request["switched_off"]),
-        allow_missing=request["allow_missing"],
-        exclude=request["exclude"],
-        epoch=_epoch(),
-        output=output,
-    )
-
-
-def _choices(switched_on: Iterable[str], switched_off: Iterable[str]) -> dict[str, Choice]:
-    """``--without`` wins over ``--with``."""
-    values: dict[str, list[str]] = {}
-    for text in switched_on:
-        name, equals, value = text.partition("=")
-        values.setdefault(name, []).extend([value] if equals else [])
-    chosen: dict[str, Choice] = {name: given or True for name, given in values.items()}
-    chosen.update(dict.fromkeys(switched_off, False))
-    return chosen
-
-
-def _epoch() -> int:
-    """SOURCE_DATE_EPOCH, or 0. Source: reproducible-builds.org, SOURCE_DATE_EPOCH specification."""
-    text = options.environment("SOURCE_DATE_EPOCH")
-    if not text:
-        return 0
-    if not (text.isascii() and text.isdigit() and len(text) < 12) or int(text) >= 2**33:
-        raise RequestError(
-            f"{text!r} is no time", path="SOURCE_DATE_EPOCH", hint="seconds since 1970, as date +%s"
-        )
-    return int(text)
-
-
-def _explain(talk: Talk, session: Session, closures: Iterable[object]) -> None:
-    """Every search step, with ``-v``."""
-    for closure in closures if talk.verbose else ():
-        if isinstance(closure, Closure):
-            for line in searches(session, closure):
-                talk.explain(line)
-
-
-def _resolved(error: ElfpackError) -> list[object]:
-    """The closures that were found before a plan failed."""
-    errors = error.errors if isinstance(error, SeveralErrors) else (error,)
-    return [c for e in errors if isinstance(e, IncompleteError) for c in e.closures]
-
-
-def _tell_owners(talk: Talk, plan: Record, output: str | None) -> None:
-    """A tree that is written without root belongs to the user."""
-    if output is None or not output.endswith("/") or os.geteuid() == 0:
-        return
-    lost = [e.path for e in plan.entries if isinstance(e, Directory) and e.owner != (0, 0)]
-    if lost:
-        talk.warning(
-            f"{output}: the owners of {', '.join(lost)} are not kept (run as root, or write a tar)"
-        )
-
-
-def _remark(talk: Talk, session: Session, plan: Record) -> None:
-    """What could keep a program from running in the image, each once."""
-    found = [remark for p in plan.programs for remark in image_remarks(session, p.closure)]
-    for remark in dict.fromkeys(found):
-        (talk.note if remark.note else talk.warning)(str(remark))
-
-
-def _tell(talk: Talk, plan: Record, where: options.Where) -> None:
-    """What runtime modules added and why, what was found through LD_LIBRARY_PATH, findings."""
-    for placed in plan.programs:
-        options.note_environment(talk, placed.closure, where)
-    for module in MODULES:
-        entries = [e for e in plan.entries if e.reason.source == module.name]
-        if entries:
-            names = ", ".join(_short(e.path) for e in entries)
-            because = ", ".join(_because(e.reason for e in entries))
-            talk.note(
-                f"{module.name}: added {names} for {because} (--without {module.name} drops it)"
-            )
-    path = next((e.path for e in plan.entries if e.reason.source == "ld.so.cache"), None)
-    if path is not None:
-        talk.note(f"{path}: made, because a library is outside the loader's own directories")
-    for finding in plan.findings:
-        (talk.note if finding.note else talk.warning)(str(finding))
-    if plan.entrypoint is not None and not is_utf8(plan.entrypoint):
-        talk.warning(
-            f"{plan.entrypoint}: no engine can be told a name that is not UTF-8 (say where it goes "
-            "with PROGRAM:DEST)"
-        )
-    for name in plan.missing:
-        talk.note(f"{name}: missing, as allowed")
-
-
-def _short(path: str) -> str:
-    return basename(path) if ".so" in path else path
-
-
-def _because(found: Iterable[Reason]) -> list[str]:
-    """Up to two reasons: the symbols and who has them."""
-    texts = list(dict.fromkeys(reasons.text(r).partition(": ")[2] for r in found if r.because_of))
-    return (texts[:2] + (["..."] if len(texts) > 2 else [])) or ["--with"]
-
-
-def _summary(talk: Talk, plan: Record, written: Written | None, form: str) -> None:
-    command = None
-    if written is not None:
-        command = use.command(plan, written.output, written.form, os.uname().machine)
-    if form == "json":
-        output, size = (written.output, written.size) if written is not None else (None, None)
-        text = json.dumps(plandoc.document(plan, output, size, command), indent=2)
-        _json(text, to_stderr=written is not None and written.output == "-")
-    elif written is None:
-        results = Results()
-        for line in table.lines(plan):
-            results.line(line)
-        results.flush()
-    count = len(plan.entries)
-    if written is None:
-        talk.note(f"nothing written: {count} entries, {plan.size} bytes of files")
-        return
-    talk.note(f"{written.output}: {count} entries, {written.size} bytes")
-    talk.note(command or "")
-
-
-def _json(text: str, *, to_stderr: bool) -> None:
-    if to_stderr:
-        os.write(2, text.encode() + b"\n")
-        return
-    results = Results()
-    results.write(text.encode() + b"\n")
-    results.flush()
+def _use(plan: Plan, written: Written) -> str:
+    return use.command(plan, written.output, written.form, os.uname().machine)

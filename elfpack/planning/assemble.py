@@ -23,6 +23,7 @@ from elfpack.planning.entry import (
     Symlink,
 )
 from elfpack.planning.put import Put, PutDirectory, PutFile, PutLink, PutText
+from elfpack.planning.request import Request
 from elfpack.root.walk import LINK_LIMIT, Place
 
 _SET_ID = stat.S_ISUID | stat.S_ISGID
@@ -206,7 +207,7 @@ def assemble(
     assembly: Assembly,
     programs: tuple[Placed, ...],
     *,
-    epoch: int,
+    request: Request,
     entrypoint: str | None,
     findings: tuple[Finding, ...],
     missing: tuple[str, ...],
@@ -217,7 +218,8 @@ def assemble(
     return Plan(
         entries=entries,
         programs=programs,
-        epoch=epoch,
+        epoch=request.epoch,
+        config=request.config,
         entrypoint=entrypoint,
         abi=first,
         findings=tuple(dict.fromkeys((*findings, *assembly.findings))),

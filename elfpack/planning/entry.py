@@ -11,6 +11,7 @@ from elfpack.errors import Finding
 from elfpack.loader.closure import Closure
 from elfpack.loader.hwcaps import BASELINE
 from elfpack.paths import sort_key
+from elfpack.planning.config import PLAIN, ImageConfig
 
 
 class Reason(NamedTuple):
@@ -88,6 +89,7 @@ class Plan:
     programs: tuple[Placed, ...]
     """Every closure in the image, the first program first."""
     epoch: int = 0
+    config: ImageConfig = PLAIN
     entrypoint: str | None = None
     """The path of the first program."""
     abi: Abi | None = None

@@ -45,7 +45,7 @@ def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Re
     return assemble(
         assembly,
         tuple(placer.programs),
-        epoch=request.epoch,
+        request=request,
         entrypoint=placer.entrypoint,
         findings=tuple(found.findings),
         missing=tuple(dict.fromkeys(found.missing)),

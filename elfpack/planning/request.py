@@ -9,6 +9,7 @@ from typing import NamedTuple
 from elfpack.errors import RequestError
 from elfpack.loader.files import Files
 from elfpack.paths import basename, components, join, normal
+from elfpack.planning.config import PLAIN, ImageConfig
 
 
 class Wanted(NamedTuple):
@@ -47,6 +48,11 @@ class Request:
     """Patterns of needed names; with a slash in it, also of paths that are dropped."""
     epoch: int = 0
     """Time of all entries, seconds since 1970 UTC."""
+    strip: bool = False
+    """Drop symbol and debug sections from the ELF files packed."""
+    keep_privileges: bool = False
+    """Keep set-id bits and file capabilities."""
+    config: ImageConfig = PLAIN
     output: tuple[int, int] | None = None
     """Device and inode of an earlier output that is to be replaced: it is not packed itself."""
 

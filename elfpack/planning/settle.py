@@ -58,7 +58,13 @@ def differences(plan: Plan, image: TreeRoot, request: Options) -> tuple[Differen
     ``image`` is the plan :func:`as_root`; of ``request`` what is excluded and the CPU count.
     """
     resolver = Resolver(image)
-    options = Options(cwd="/", exclude=request.exclude, facts=request.facts)
+    config = plan.config
+    options = Options(
+        library_path=config.variable("LD_LIBRARY_PATH"),
+        cwd=config.workdir,
+        exclude=request.exclude,
+        facts=request.facts,
+    )
     return tuple(
         difference
         for placed in plan.programs
