@@ -16,6 +16,7 @@ from elfpack.planning.entry import (
     Directory,
     Entry,
     HardLink,
+    Opened,
     Placed,
     Plan,
     Reason,
@@ -60,6 +61,15 @@ class Assembly:
             self._conflict(path, known, put)
         if isinstance(self._puts[path].what, PutLink):
             self._links[path] = self._puts[path].what.target  # type: ignore[union-attr]
+
+    def revise(self, puts: Iterable[Put]) -> None:
+        """Add files that elfpack makes, in place of those that it made before."""
+        for put in puts:
+            path = self._canonical(put)
+            known = self._puts.get(path)
+            if known is not None and known.reason == put.reason and not known.named:
+                del self._puts[path]
+            self._add(put)
 
     def _same(self, a: Put, b: Put) -> bool:
         if isinstance(a.what, PutFile) and isinstance(b.what, PutFile):
@@ -208,6 +218,7 @@ def assemble(
     programs: tuple[Placed, ...],
     *,
     request: Request,
+    opened: tuple[Opened, ...],
     entrypoint: str | None,
     findings: tuple[Finding, ...],
     missing: tuple[str, ...],
@@ -218,6 +229,7 @@ def assemble(
     return Plan(
         entries=entries,
         programs=programs,
+        opened=opened,
         epoch=request.epoch,
         config=request.config,
         entrypoint=entrypoint,

@@ -128,8 +128,14 @@ class Placer:
                 objects=tuple(objects),
                 named=named,
                 cpu=member.cpu,
+                script=self._script_of(member),
             )
         )
+
+    def _script_of(self, member: Member) -> str | None:
+        if member.script is None:
+            return None
+        return self._target(member.closure.scripts[0].path, member.script)
 
     def _libraries(self, closure: Closure, placed: list[str]) -> Iterator[Put]:
         """The libraries of a closure; ``placed`` has the paths of those before, and grows."""
