@@ -76,6 +76,8 @@ class Placed:
     path: str
     objects: tuple[str, ...] = ()
     """Where each of the closure's hits is in the image."""
+    aliases: tuple[str, ...] = ()
+    """Where the file of each of the closure's aliases is."""
     named: bool = True
     """The user named it; False for what an added file or a module brought."""
     cpu: str = BASELINE

@@ -120,12 +120,15 @@ class Placer:
                 closure.interpreter.path, Reason("interpreter", because_of=because)
             )
         objects = [target]
+        aliases: list[str] = []
         yield from self._libraries(closure, objects)
+        yield from self._aliases(closure, objects, aliases)
         self.programs.append(
             Placed(
                 closure=closure,
                 path=target,
                 objects=tuple(objects),
+                aliases=tuple(aliases),
                 named=named,
                 cpu=member.cpu,
                 script=self._script_of(member),
@@ -143,22 +146,29 @@ class Placer:
             if hit.via.kind is Kind.INTERPRETER:
                 placed.append(hit.path)
                 continue
-            source = join(self._cwd, hit.path)
-            if hit.path.startswith("/"):
-                path = self._library(closure, hit, source, placed)
-            else:  # relative to the working directory, which is / in the image
-                path = normal("/" + hit.path)
+            path = self._library(closure, hit, placed)
             placed.append(path)
             requester = closure.label(closure.requesters[number])
             reason = Reason("library", closure.names[number], requester)
-            yield from self._put(source, path, reason)
+            yield from self._put(join(self._cwd, hit.path), path, reason)
 
-    def _library(self, closure: Closure, hit: Hit, source: str, placed: list[str]) -> str:
+    def _aliases(self, closure: Closure, objects: list[str], aliases: list[str]) -> Iterator[Put]:
+        """The other names that the loader looks for, and finds to be a file that it has."""
+        for alias in closure.aliases:
+            path = self._library(closure, alias.hit, objects)
+            aliases.append(path)
+            reason = Reason("library", alias.name, closure.label(alias.requester))
+            yield from self._put(join(self._cwd, alias.hit.path), path, reason)
+
+    def _library(self, closure: Closure, hit: Hit, placed: list[str]) -> str:
         """A library's path: its own, or as far from its owner as before if that one moved.
 
         Source of the origins: glibc elf/dl-object.c, _dl_new_object(): the program's by its real
         path, a library's by the path it was opened under.
         """
+        if not hit.path.startswith("/"):
+            return normal("/" + hit.path)  # from the working directory, which is / in the image
+        source = hit.path
         if "$ORIGIN" not in hit.via.written and "${ORIGIN}" not in hit.via.written:
             return source
         owners = (n for n in range(len(placed)) if closure.hits[n].path == hit.via.owner)

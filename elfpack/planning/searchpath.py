@@ -91,22 +91,17 @@ class SearchPath:
             directory = directory.removesuffix("/" + lost.hit.via.hwcaps)
             hwcaps = lost.hit.via.hwcaps.removeprefix(PREFIX)
         isa = max(0, lost.hit.elf.isa.bit_length() - 1) if hwcaps else 0
-        grown = False
-        for name in dict.fromkeys((lost.name, lost.hit.elf.soname or lost.name)):
-            entry = ldcache.Entry(name, lost.file, cache_flags(abi)[0], hwcaps, isa)
-            key = (name, entry.flags, hwcaps)
-            if key not in cache.entries:
-                cache.entries[key] = (entry, lost)
-                grown = True
-            elif (known := cache.entries[key][1]).hit.identity != lost.hit.identity:
-                self._two(name, known, lost)
+        entry = ldcache.Entry(lost.name, lost.file, cache_flags(abi)[0], hwcaps, isa)
+        key = (lost.name, entry.flags, hwcaps)
+        known = cache.entries.setdefault(key, (entry, lost))
+        if known[1].hit.identity != lost.hit.identity:
+            self._two(known[1], lost)
+            return False
         if directory + "/" not in loader.directories:
             cache.directories[directory] = None
-        return grown
+        return known[1] is lost
 
-    def _two(self, name: str, one: Difference, other: Difference) -> None:
-        if name not in (one.name, other.name):
-            return  # a soname that nobody asks for
+    def _two(self, one: Difference, other: Difference) -> None:
         first, second = one.program.closure.name, other.program.closure.name
         self._conflict(
             other,

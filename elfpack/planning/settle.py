@@ -11,7 +11,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from elfpack.errors import ElfpackError, Finding
-from elfpack.loader.closure import Closure
+from elfpack.loader.closure import MISSING, Closure
 from elfpack.loader.program import SEARCH_PATH, Program, open_program
 from elfpack.loader.records import Hit, Kind
 from elfpack.loader.resolve import Options, Resolver
@@ -153,27 +153,44 @@ def _compare(placed: Placed, there: Closure | None) -> Iterator[Difference]:
     wanted = list(_libraries(here))
     if [there.hits[n].identity for n in found] != [here.hits[n].identity for n in wanted]:
         yield from _lost(placed, wanted, there, found)
+    else:
+        yield from _unmet(placed, there)
 
 
 def _lost(
     placed: Placed, wanted: list[int], there: Closure, found: list[int]
 ) -> Iterator[Difference]:
+    """What is not loaded in the image; if all is, what has another place in the order."""
     here = placed.closure
     loaded = {there.hits[number].identity for number in found}
     by_name = {there.names[number]: there.hits[number].path for number in found}
-    lost = [number for number in wanted if here.hits[number].identity not in loaded]
     fault = Fault.LIBRARY
+    lost = [number for number in wanted if here.hits[number].identity not in loaded]
     if not lost:
         fault = Fault.ORDER
-        pairs = zip(wanted, [*found, -1], strict=False)
+        others = [there.hits[number].identity for number in found]
         lost = [
-            w for w, f in pairs if f < 0 or here.hits[w].identity != there.hits[f].identity
-        ] or wanted[-1:]
+            n for n, other in zip(wanted, others, strict=False) if here.hits[n].identity != other
+        ]
+        lost = lost or [wanted[-1]]
     for number in lost:
         name = here.names[number]
         instead = by_name.get(name, "") if fault is Fault.LIBRARY else ""
         file = placed.objects[number]
         yield Difference(fault, placed, here.hits[number], name, file, instead)
+
+
+def _unmet(placed: Placed, there: Closure) -> Iterator[Difference]:
+    """Names of an object that is loaded anyway, by which it is not found in the image."""
+    here = placed.closure
+    numbers = {hit.identity: number for number, hit in enumerate(there.hits)}
+    for alias, file in zip(here.aliases, placed.aliases, strict=True):
+        requester = numbers.get(here.hits[alias.requester].identity)
+        if requester is None:
+            continue
+        for name, _, target in there.asked(requester):
+            if name == alias.name and target == MISSING:
+                yield Difference(Fault.LIBRARY, placed, alias.hit, name, file)
 
 
 def _libraries(closure: Closure) -> Iterator[int]:

@@ -1,0 +1,130 @@
+"""A world packed into a tree: whether the real loader loads in it what it loads in the world.
+
+Files are told apart by what is written behind their last byte, which no loader reads.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from elfpack.api.session import Session
+from elfpack.errors import ElfpackError
+from elfpack.root.directory import DirectoryRoot
+from elfpack.root.walk import Walker
+from tests.oracle.chroot import Answer, run
+from tests.oracle.generate import Made
+from tests.worlds import on_disk
+
+_LINE = re.compile(r"^\t(?:(.*) => )?(.*?)$")
+_MARK = b"\0elfpack-world:"
+
+
+class Packed(NamedTuple):
+    """What came of packing one world."""
+
+    outcome: str
+    """``equal``, ``differs``, ``refused`` by elfpack, or ``nothing`` to pack."""
+    told: str = ""
+
+
+def mark(top: Path) -> None:
+    """Give every ELF file of a world a content of its own."""
+    seen = set()
+    for directory, _, names in os.walk(top):
+        for name in names:
+            path = os.path.join(directory, name)
+            status = os.lstat(path)
+            if os.path.islink(path) or (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with open(path, "r+b") as file:
+                if file.read(4) == b"\x7fELF":
+                    file.seek(0, os.SEEK_END)
+                    file.write(_MARK + os.fsencode(os.path.relpath(path, top)))
+
+
+def _content(walker: Walker, path: str) -> str:
+    place = walker.find(path)
+    if isinstance(place, int):
+        return f"{path}: {os.strerror(place)}"
+    source = walker.root.open(place.directory, place.name, place.node)
+    try:
+        return os.fsdecode(source.pread(source.size, 0).rpartition(_MARK)[2])
+    finally:
+        source.close()
+
+
+def _objects(top: Path, answer: Answer, cwd: str) -> list[str]:
+    """The list of a loader, with contents in place of paths."""
+    root = DirectoryRoot(str(top))
+    walker = Walker(root)
+    found = []
+    for line in answer.lines:
+        match = _LINE.match(line)
+        assert match, line
+        path = match[2]
+        if path in ("not found", "statically linked"):
+            found.append(line)
+            continue
+        if not path.startswith("/"):
+            path = f"{cwd}/{path}"
+        # A loader's own line bears its path for a name, which may be another one in the image.
+        name = "" if "/ld-" in path else match[1] or ""
+        found.append(f"{name} {_content(walker, path)}")
+    root.close()
+    return found
+
+
+def _start(top: Path, program: str, *, cwd: str, library_path: str) -> Answer:
+    with Session(str(top), cwd=cwd, library_path=library_path) as session:
+        real = session.resolve(program).hits[0].real_path
+    exe = top / "proc/self/exe"  # what /proc would show: the loader asks it for $ORIGIN
+    if exe.is_symlink():
+        exe.unlink()
+    on_disk({"/proc/self/exe": f"-> {real}"}, top)
+    env = {"LD_TRACE_LOADED_OBJECTS": "1"}
+    if library_path:
+        env["LD_LIBRARY_PATH"] = library_path
+    return run(top, [program], cwd=cwd, env=env)
+
+
+def destination(seed: int, program: str) -> str:
+    """Where the program goes: mostly its own path."""
+    random = Random(seed)
+    if random.random() < 0.6:
+        return ""
+    choices = ("/app", "/app/bin/exe", "/opt/b/exe", "/usr/bin/other", "/lib/exe", "/x/y/z/exe")
+    return ":" + choices[random.randrange(len(choices))]
+
+
+def pack(made: Made, top: Path, out: Path, moved: str = "") -> Packed:
+    """Pack the program of a world that stands in ``top``, and ask the loader in both trees."""
+    mark(top)
+    made = replace(made, preload="")
+    try:
+        here = _start(top, made.program, cwd=made.cwd, library_path=made.library_path)
+    except ElfpackError:
+        return Packed("nothing")
+    if here.status:
+        return Packed("nothing")
+    with Session(str(top), cwd=made.cwd, library_path=made.library_path) as session:
+        try:
+            plan = session.plan([made.program + moved], allow_missing=["*"])
+        except ElfpackError as e:
+            findings = getattr(e, "findings", (e,))
+            return Packed("refused", "; ".join(map(str, findings)))
+        plan.write_tree(str(out))
+    assert plan.entrypoint is not None
+    there = _start(out, plan.entrypoint, cwd="/", library_path="")
+    expected = [f"status {here.status}", *_objects(top, here, made.cwd)]
+    got = [f"status {there.status}", *_objects(out, there, "/")]
+    if expected == got:
+        return Packed("equal")
+    return Packed(
+        "differs", "\n".join(["in the world:", *expected, "in the image:", *got, there.errors])
+    )
