@@ -18,7 +18,7 @@ from elfpack.loader.identify import MUSL, Loader
 from elfpack.loader.machine import cache_flags
 from elfpack.loader.musl import path_file, system_path
 from elfpack.loader.records import Hit, Kind
-from elfpack.paths import encode, parent
+from elfpack.paths import basename, components, encode, parent
 from elfpack.planning.entry import Reason
 from elfpack.planning.put import Put, PutText
 from elfpack.planning.settle import Difference, Fault
@@ -68,6 +68,7 @@ class SearchPath:
         cached, by_path = [], []
         for difference in lost:
             loader = difference.program.closure.loader
+            difference = difference._replace(file=self._plain(difference.file))
             if difference.fault not in (Fault.LIBRARY, Fault.ORDER) or loader is None:
                 continue
             if loader.libc == MUSL:
@@ -79,6 +80,13 @@ class SearchPath:
         grown = [self._add(path, loader, lost) for loader, path, lost in first or cached]
         grown += [self._add_directory(loader, lost) for loader, lost in by_path]
         return any(grown)
+
+    def _plain(self, file: str) -> str:
+        """A path without ``..``: what stands before it may not be in the image."""
+        if ".." not in components(file):
+            return file
+        directory = self._files.walker.directory(parent(file))
+        return file if isinstance(directory, int) else f"{directory}/{basename(file)}"
 
     def _add(self, path: str, loader: Loader, lost: Difference) -> bool:
         abi = lost.hit.elf.abi
@@ -136,9 +144,8 @@ class SearchPath:
 
     def _lines(self, path: str, directories: _Directories) -> Iterator[str]:
         raw = self._files.read_all(path, TEXT_LIMIT)
-        listed = system_path(raw) if isinstance(raw, bytes) else ()
-        here = [d for d in listed if d in directories.known or d in _USUAL]
-        yield from dict.fromkeys((*directories.before, *here, *directories.known, *_USUAL))
+        listed = system_path(raw) if isinstance(raw, bytes) else _USUAL
+        yield from dict.fromkeys((*directories.before, *listed))
 
     def puts(self) -> Iterator[Put]:
         """The files, as they have to be now."""

@@ -181,16 +181,22 @@ def _lost(
 
 
 def _unmet(placed: Placed, there: Closure) -> Iterator[Difference]:
-    """Names of an object that is loaded anyway, by which it is not found in the image."""
+    """Names by which an object is not found in the image, though it is loaded by another one."""
+    if not there.misses:
+        return
     here = placed.closure
     numbers = {hit.identity: number for number, hit in enumerate(there.hits)}
-    for alias, file in zip(here.aliases, placed.aliases, strict=True):
-        requester = numbers.get(here.hits[alias.requester].identity)
-        if requester is None:
-            continue
-        for name, _, target in there.asked(requester):
-            if name == alias.name and target == MISSING:
-                yield Difference(Fault.LIBRARY, placed, alias.hit, name, file)
+    aliases = {
+        (alias.requester, alias.name): (alias.hit, file)
+        for alias, file in zip(here.aliases, placed.aliases, strict=True)
+    }
+    for number, hit in enumerate(here.hits):
+        pairs = zip(here.asked(number), there.asked(numbers[hit.identity]), strict=False)
+        for (name, _, target), (_, _, found) in pairs:
+            if target >= 0 and found == MISSING:
+                usual = (here.hits[target], placed.objects[target])
+                lost, file = aliases.get((number, name), usual)
+                yield Difference(Fault.LIBRARY, placed, lost, name, file)
 
 
 def _libraries(closure: Closure) -> Iterator[int]:

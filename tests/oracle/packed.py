@@ -13,14 +13,19 @@ from random import Random
 from typing import NamedTuple
 
 from elfpack.api.session import Session
-from elfpack.errors import ElfpackError
+from elfpack.errors import ElfpackError, IncompleteError
+from elfpack.loader.identify import MUSL
+from elfpack.paths import basename
 from elfpack.root.directory import DirectoryRoot
 from elfpack.root.walk import Walker
 from tests.oracle.chroot import Answer, run
+from tests.oracle.compare import musl_lines
 from tests.oracle.generate import Made
-from tests.worlds import on_disk
+from tests.worlds import MUSL_LOADER, on_disk
 
 _LINE = re.compile(r"^\t(?:(.*) => )?(.*?)$")
+_FAULTY = ("loader-refuses", "wrong-machine", "missing-interpreter")
+"""Findings of a program that does not start in its own world either."""
 _MARK = b"\0elfpack-world:"
 
 
@@ -68,29 +73,32 @@ def _objects(top: Path, answer: Answer, cwd: str) -> list[str]:
         match = _LINE.match(line)
         assert match, line
         path = match[2]
-        if path in ("not found", "statically linked"):
-            found.append(line)
+        if path == "not found":
+            found.append(f"{basename(match[1])} {path}")  # $ORIGIN moves with the program
             continue
         if not path.startswith("/"):
             path = f"{cwd}/{path}"
         # A loader's own line bears its path for a name, which may be another one in the image.
-        name = "" if "/ld-" in path else match[1] or ""
+        name = "" if "/ld-" in path else basename(match[1] or match[2])
         found.append(f"{name} {_content(walker, path)}")
     root.close()
     return found
 
 
 def _start(top: Path, program: str, *, cwd: str, library_path: str) -> Answer:
+    """What the loader lists when the kernel starts a program; musl's when it is asked to."""
     with Session(str(top), cwd=cwd, library_path=library_path) as session:
-        real = session.resolve(program).hits[0].real_path
+        closure = session.resolve(program)
+    real = closure.hits[0].real_path
+    env = {"LD_LIBRARY_PATH": library_path} if library_path else {}
+    if closure.loader is not None and closure.loader.libc == MUSL:
+        answer = run(top, [MUSL_LOADER, "--list", real], cwd=cwd, env=env, together=True)
+        return answer._replace(lines=list(musl_lines(answer.lines)))
     exe = top / "proc/self/exe"  # what /proc would show: the loader asks it for $ORIGIN
     if exe.is_symlink():
         exe.unlink()
     on_disk({"/proc/self/exe": f"-> {real}"}, top)
-    env = {"LD_TRACE_LOADED_OBJECTS": "1"}
-    if library_path:
-        env["LD_LIBRARY_PATH"] = library_path
-    return run(top, [program], cwd=cwd, env=env)
+    return run(top, [program], cwd=cwd, env={"LD_TRACE_LOADED_OBJECTS": "1", **env})
 
 
 def destination(seed: int, program: str) -> str:
@@ -110,14 +118,17 @@ def pack(made: Made, top: Path, out: Path, moved: str = "") -> Packed:
         here = _start(top, made.program, cwd=made.cwd, library_path=made.library_path)
     except ElfpackError:
         return Packed("nothing")
-    if here.status:
+    if here.status not in (0, 127):
         return Packed("nothing")
     with Session(str(top), cwd=made.cwd, library_path=made.library_path) as session:
         try:
             plan = session.plan([made.program + moved], allow_missing=["*"])
         except ElfpackError as e:
-            findings = getattr(e, "findings", (e,))
-            return Packed("refused", "; ".join(map(str, findings)))
+            if not isinstance(e, IncompleteError):
+                return Packed("refused", str(e))
+            if any(finding.code in _FAULTY for finding in e.findings):
+                return Packed("nothing")
+            return Packed("refused", "; ".join(map(str, e.findings)))
         plan.write_tree(str(out))
     assert plan.entrypoint is not None
     there = _start(out, plan.entrypoint, cwd="/", library_path="")
