@@ -37,6 +37,8 @@ class Assembly:
         self._files = files
         self._puts: dict[str, Put] = {}
         self._links: dict[str, str] = {}
+        self._plain: set[str] = set()
+        """Paths that are no link to a directory in the root."""
         self.findings: list[Finding] = []
 
     def add_all(self, puts: Iterable[Put]) -> None:
@@ -107,7 +109,7 @@ class Assembly:
             if part == "..":
                 del done[-1:]
                 continue
-            target = self._links.get("/" + "/".join([*done, part]))
+            target = self._link("/" + "/".join([*done, part]), put)
             if target is None:
                 done.append(part)
                 continue
@@ -120,6 +122,24 @@ class Assembly:
                 done.clear()
             pending.extend(components(target)[::-1])
         return "/" + "/".join(done + last)
+
+    def _link(self, path: str, put: Put) -> str | None:
+        """The text of the link that a path is in the image, or has to be: where the root has a link
+        to a directory, what elfpack itself puts below makes no directory of it. A destination of
+        the user's is taken as it is."""
+        known = self._links.get(path)
+        if known is not None or put.named or path in self._plain or path in self._puts:
+            return known
+        link = self._files.walker.find(path, follow=False)
+        if not isinstance(link, int) and link.node.is_link:
+            there = self._files.walker.find(path)
+            if not isinstance(there, int) and there.node.is_directory:
+                reason = Reason("link", because_of=put.path)
+                self._puts[path] = Put(path, PutLink(link.node.target), reason)
+                self._links[path] = link.node.target
+                return link.node.target
+        self._plain.add(path)
+        return None
 
     def entries(self) -> tuple[Entry, ...]:
         """All entries with their parents, sorted.

@@ -239,8 +239,9 @@ def told(difference: Difference) -> Finding:
             return Finding(
                 "lost-in-image",
                 name,
-                f"in the image it would not come down to {hit.path}{other}",
-                "give what stands in its way another destination",
+                f"in the image it would come down to {difference.instead or 'nothing'}, "
+                f"not to {hit.path}",
+                "give what stands in its way another destination, or set PATH",
             )
         case Fault.INTERPRETER:
             return Finding(
