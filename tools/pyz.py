@@ -18,7 +18,20 @@ PACKAGES = {"elfpack": "elfpack", "click": "click", "elftools": "pyelftools"}
 """Each package, and the distribution that it is from. lief and zstandard are no Python: elfpack
 says so when it is asked for what needs them."""
 KEPT = (".py", ".json", ".typed")
-MAIN = "import sys\n\nfrom elfpack.cli import main\n\nsys.exit(main())\n"
+MAIN = """\
+import sys
+
+if sys.version_info < (3, 10):
+    version = "%d.%d" % sys.version_info[:2]
+    sys.stderr.write(
+        "elfpack: error: python3: is Python %s (run elfpack with 3.10 or later)\\n" % version
+    )
+    sys.exit(2)
+
+from elfpack.cli import main
+
+sys.exit(main())
+"""
 
 
 def files() -> Iterator[tuple[str, bytes]]:
