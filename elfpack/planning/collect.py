@@ -145,10 +145,10 @@ class Collector:
             self._known.add(closure.hits[0].identity)
         if self._better.cpu != BASELINE and closure.program is not None and closure.loader:
             given = closure.loader.path
+            # Also where it is the same: in the image it has to be, too.
             variant = self._resolver.closure(closure.program, self._better, given)
-            if [hit.identity for hit in variant.hits] != [hit.identity for hit in closure.hits]:
-                self._judge(variant)
-                self.found.members.append(member._replace(closure=variant, cpu=self._better.cpu))
+            self._judge(variant)
+            self.found.members.append(member._replace(closure=variant, cpu=self._better.cpu))
 
     def _judge(self, closure: Closure) -> None:
         """Findings for what a closure lacks."""
