@@ -28,6 +28,14 @@ if sys.version_info < (3, 10):
     )
     sys.exit(2)
 
+try:
+    import click
+except ImportError as e:  # a python3 cut down to less than its library, as python3-minimal is
+    sys.stderr.write(
+        "elfpack: error: python3: lacks its module %s (install the whole python3)\\n" % e.name
+    )
+    sys.exit(2)
+
 from elfpack.cli import main
 
 sys.exit(main())
