@@ -15,7 +15,7 @@ from elfpack.elf.layout import ElfFault, Encoding, Layout
 from elfpack.errors import RequestError
 
 SHT_NULL, SHT_SYMTAB, SHT_STRTAB, SHT_RELA, SHT_NOTE, SHT_NOBITS, SHT_REL = 0, 2, 3, 4, 7, 8, 9
-SHT_GROUP, SHT_SYMTAB_SHNDX = 17, 18
+SHT_DYNSYM, SHT_GROUP, SHT_SYMTAB_SHNDX = 11, 17, 18
 SHF_ALLOC, SHF_INFO_LINK = 0x2, 0x40
 SHN_LORESERVE: Final = 0xFF00
 _PLAIN = {32: struct.Struct("<10I"), 64: struct.Struct("<IIQQQQIIQQ")}
