@@ -119,6 +119,8 @@ def _segments(source: Source, layout: Layout) -> Iterator[Part]:
             raise ElfFault("its headers overlap")
         yield Part(header.phoff, header.phoff + header.phnum * encoding.segment.size, 8)
     for segment in layout.segments:
+        if segment.type == c.PT_GNU_RELRO:  # addresses of others; lld's reach beyond their content
+            continue
         align = max(_power(segment.align), _PAGE if segment.type == c.PT_LOAD else 1)
         start, end = segment.offset, segment.offset + segment.filesz
         if touched(segment, source.size):

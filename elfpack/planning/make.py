@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from elfpack.elf.sectiontable import need_lief
 from elfpack.errors import IncompleteError
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.planning.assemble import Assembly, assemble
@@ -18,10 +19,12 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
     """The plan for a request.
 
     Raises:
-        RequestError: it contradicts itself.
+        RequestError: it contradicts itself, or wants what is not installed.
         InputError: something that it names cannot be read.
         IncompleteError: something is missing, or the image could not be right.
     """
+    if request.strip:
+        need_lief()
     directories = tuple(made_directory(text) for text in request.directories)
     found = Collector(resolver, options, request).run()
     placer = Placer(resolver.files, options.cwd)
@@ -42,7 +45,7 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
 
 
 def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Request) -> Plan:
-    return assemble(
+    plan = assemble(
         assembly,
         tuple(placer.programs),
         request=request,
@@ -50,3 +53,8 @@ def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Re
         findings=tuple(found.findings),
         missing=tuple(dict.fromkeys(found.missing)),
     )
+    if not request.strip:
+        return plan
+    from elfpack.planning.finish import stripped  # late, for the few who want it
+
+    return stripped(plan)  # now, so that what is written is what is held against itself
