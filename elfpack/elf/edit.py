@@ -114,7 +114,7 @@ def _edit(source: Source, layout: Layout, table: Table, gone: frozenset[int]) ->
     index = _numbers(source, layout, sections, stays)
     size = t.row_of(encoding).size * (max(index.values()) + 1)
     place = _place(parts, layout, table, len(texts), size)
-    rows = [sections[0]] + [_EMPTY] * max(index.values())
+    rows = [_EMPTY] * (max(index.values()) + 1)
     rows[index[_NEW]] = Section(_NAMES, t.SHT_STRTAB, 0, 0, place.names, len(texts), 0, 0, 1, 0)
     for old in stays:
         rows[index[old]] = _row(sections[old], parts, index)
