@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from elfpack.blob import Source
+from elfpack.elf import constants as c
 from elfpack.elf.layout import ElfFault, Encoding, Layout
 from elfpack.errors import RequestError
 
@@ -19,6 +20,13 @@ SHT_DYNSYM, SHT_GROUP, SHT_SYMTAB_SHNDX = 11, 17, 18
 SHF_ALLOC, SHF_INFO_LINK = 0x2, 0x40
 SHN_LORESERVE: Final = 0xFF00
 _PLAIN = {32: struct.Struct("<10I"), 64: struct.Struct("<IIQQQQIIQQ")}
+_USUAL: Final = {
+    ("<", 32): c.EM_386,
+    ("<", 64): c.EM_X86_64,
+    (">", 32): c.EM_PPC,
+    (">", 64): c.EM_S390,
+}
+"""Machines of which lief believes class and byte order: of x32 it does not."""
 _WORK: Final = 1 << 30
 """Bytes that may be looked at for names: headers, times the size of the table that has them.
 Linked files have some forty of the one, and some hundred bytes of the other."""
@@ -124,7 +132,14 @@ def _names(
     start = encoding.header.size
     alone = [(*r[:1], SHT_NOBITS, *r[2:]) for r in rows]
     alone[names] = (rows[names][0], SHT_STRTAB, *rows[names][2:4], start, *rows[names][5:])
-    changed = (*header[:5], 0, start + len(texts), *header[7:9], 0, 0, *header[11:])
+    changed = (
+        *header[:2],
+        _USUAL[encoding.order, encoding.bits],
+        *header[3:5],
+        0,
+        start + len(texts),
+    )
+    changed += (*header[7:9], 0, 0, *header[11:])
     raw = encoding.header.pack(*changed) + texts + b"".join(row.pack(*r) for r in alone)
     try:
         binary = lief.ELF.parse(io.BytesIO(raw))  # to be held: its sections do not hold it
