@@ -3,7 +3,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev fmt lint types test oracle docker bench sizes fixtures lowest dist clean
+.PHONY: help demo dev fmt lint types test oracle docker bench sizes fixtures lowest repro dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -53,6 +53,10 @@ fixtures: ## build tests/fixtures from their sources (needs cross compilers)
 
 lowest: ## run the tests with the lowest versions that pyproject.toml allows
 	@sh tools/lowest
+
+repro: .venv/ready-dev ## write every form of output under other circumstances and compare the bytes
+	@$(BIN)/python tools/pyz.py .venv/elfpack.pyz
+	@$(BIN)/python tools/repro.py .venv/elfpack.pyz
 
 dist: .venv/ready-dev ## build wheel and sdist, install each in an empty place, try it there
 	@sh tools/dist

@@ -40,6 +40,18 @@ class Miss(NamedTuple):
         return self.filtered is not None and not self.filtered.required
 
 
+class Alias(NamedTuple):
+    """A name whose search found a file that was loaded by another name before."""
+
+    name: str
+    requester: int
+    """The position of the object that needs it."""
+    target: int
+    """The position of the object that the file is."""
+    hit: Hit
+    """As this search found it."""
+
+
 class Library(NamedTuple):
     """One shared object of a closure, as build scripts see it."""
 
@@ -112,6 +124,7 @@ class Closure:
     scripts: tuple[Script, ...] = ()
     searched: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """For each missing name, the places where it was looked for."""
+    aliases: tuple[Alias, ...] = ()
 
     @property
     def kind(self) -> str:

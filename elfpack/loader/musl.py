@@ -105,7 +105,7 @@ class Musl:
         loader = self._system.loader
         text = self._system.files.read_all(path_file(loader.path, loader.lib), TEXT_LIMIT)
         if isinstance(text, bytes):
-            return SearchList(Kind.PATH_FILE, _split(decode(text.partition(b"\0")[0])))
+            return SearchList(Kind.PATH_FILE, _split(_text(text)))
         # Unreadable for another reason than its absence: no system path at all.
         return SearchList(Kind.DEFAULT, _split(_DEFAULT_PATH) if text == errno.ENOENT else ())
 
@@ -212,6 +212,15 @@ def path_file(loader: str, arch: str = "") -> str:
     prefix = loader.rpartition("/")[0].rpartition("/")[0]
     arch = arch or basename(loader).removeprefix("ld-musl-").removesuffix(".so.1")
     return f"{prefix}/etc/ld-musl-{arch}.path"
+
+
+def system_path(raw: bytes) -> tuple[str, ...]:
+    """The directories that a path file lists."""
+    return tuple(element.written for element in _split(_text(raw)))
+
+
+def _text(raw: bytes) -> str:
+    return decode(raw.partition(b"\0")[0])
 
 
 def _with_origin(text: str, origin: str) -> str:

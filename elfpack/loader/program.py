@@ -76,8 +76,10 @@ class MissingInterpreter(NamedTuple):
     missing: str
 
 
-def open_program(files: Files, name: str, cwd: str) -> Program | MissingInterpreter:
-    """The program that executing ``name`` comes down to.
+def open_program(
+    files: Files, name: str, cwd: str, search_path: tuple[str, ...] = SEARCH_PATH
+) -> Program | MissingInterpreter:
+    """The program that executing ``name`` comes down to. ``search_path`` is PATH, for ``env``.
 
     Raises:
         InputError: there is no such file, it cannot be read, or it is no program.
@@ -102,7 +104,7 @@ def open_program(files: Files, name: str, cwd: str) -> Program | MissingInterpre
                 path=name,
                 hint="name a program on its first line",
             )
-        script = _script(files, content, (shown, path), place, cwd)
+        script = _script(files, content, (shown, path), place, (cwd, search_path))
         scripts.append(script)
         path = _absolute(cwd, script.command or script.interpreter)
 
@@ -166,8 +168,15 @@ def _head(files: Files, place: Place, broken: Malformed, shown: str) -> bytes:
         source.close()
 
 
-def _script(files: Files, head: bytes, names: tuple[str, str], place: Place, cwd: str) -> Script:
-    """``names`` are what the user sees and the absolute path.
+def _script(
+    files: Files,
+    head: bytes,
+    names: tuple[str, str],
+    place: Place,
+    where: tuple[str, tuple[str, ...]],
+) -> Script:
+    """``names`` are what the user sees and the absolute path, ``where`` the working directory and
+    PATH.
 
     Source: fs/binfmt_script.c, load_script().
     """
@@ -187,17 +196,18 @@ def _script(files: Files, head: bytes, names: tuple[str, str], place: Place, cwd
     wanted = command = None
     if basename(interpreter) == "env" and argument:
         wanted = env_command(argument)
-        command = _on_path(files, wanted, cwd) if wanted else None
+        command = _on_path(files, wanted, *where) if wanted else None
     return Script(path, place.path, interpreter, command, wanted)
 
 
-def _on_path(files: Files, command: str, cwd: str) -> str | None:
+def _on_path(files: Files, command: str, cwd: str, search_path: tuple[str, ...]) -> str | None:
     if "/" in command:
         return join(cwd, command)
-    for directory in SEARCH_PATH:
-        place = files.find(f"{directory}/{command}")
+    for directory in search_path:
+        path = join(join(cwd, directory), command)
+        place = files.find(path)
         if not isinstance(place, int) and place.node.is_regular:
-            return f"{directory}/{command}"
+            return path
     return None
 
 

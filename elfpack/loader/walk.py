@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from elfpack.elf.file import Filter
-from elfpack.loader.closure import EXCLUDED, MISSING, VDSO, Closure, Miss
+from elfpack.loader.closure import EXCLUDED, MISSING, VDSO, Alias, Closure, Miss
 from elfpack.loader.machine import vdso
 from elfpack.loader.preload import Preload, Wanted
 from elfpack.loader.program import Program
@@ -57,6 +57,7 @@ class Walk:
         self.endless = False
         """The refusal is one that even DT_AUXILIARY does not get over."""
         self.scopes = [EMPTY_SCOPE]
+        self.aliases: list[Alias] = []
         self.steps: list[Step] | None = None
         """Every name that was asked for; only if somebody wants it."""
         self._where: dict[int, tuple[str, ...]] = {}
@@ -208,6 +209,8 @@ class Walk:
             return self._refused(answer, asked)
         same = self._loaded.by_file(name, answer)
         if same is not None:
+            if asked.role is not Role.PRELOAD:
+                self.aliases.append(Alias(name, requester, same, answer))
             return same
         reason = self.search.rules.refuse(answer.elf)
         if reason is not None:
@@ -348,6 +351,12 @@ def walk(
         search.system.secure,
         program.scripts,
         tuple({m.name: state.where(m) for m in state.misses}.items()),
+        tuple(
+            [
+                a._replace(requester=place[a.requester], target=place[a.target])
+                for a in state.aliases
+            ]
+        ),
     )
 
 

@@ -74,6 +74,15 @@ def _tree(
                 raise InputError(os.strerror(node).lower(), path=source)
             if node.is_link:
                 yield AddedFile(source, path, None, node)
+            elif node.is_directory and node.identity[0] != top.node.identity[0]:
+                findings.append(
+                    Finding(
+                        "left-out",
+                        source,
+                        "another file system is mounted there: left out",
+                        f"--add {source}, if it belongs into the image",
+                    )
+                )
             elif node.is_directory:
                 stack.append((source, path))
                 yield AddedFile(source, path, Place(directory, name, node), node)

@@ -16,6 +16,7 @@ from elfpack.planning.entry import (
     Directory,
     Entry,
     HardLink,
+    Opened,
     Placed,
     Plan,
     Reason,
@@ -36,6 +37,8 @@ class Assembly:
         self._files = files
         self._puts: dict[str, Put] = {}
         self._links: dict[str, str] = {}
+        self._plain: set[str] = set()
+        """Paths that are no link to a directory in the root."""
         self.findings: list[Finding] = []
 
     def add_all(self, puts: Iterable[Put]) -> None:
@@ -60,6 +63,15 @@ class Assembly:
             self._conflict(path, known, put)
         if isinstance(self._puts[path].what, PutLink):
             self._links[path] = self._puts[path].what.target  # type: ignore[union-attr]
+
+    def revise(self, puts: Iterable[Put]) -> None:
+        """Add files that elfpack makes, in place of those that it made before."""
+        for put in puts:
+            path = self._canonical(put)
+            known = self._puts.get(path)
+            if known is not None and known.reason == put.reason and not known.named:
+                del self._puts[path]
+            self._add(put)
 
     def _same(self, a: Put, b: Put) -> bool:
         if isinstance(a.what, PutFile) and isinstance(b.what, PutFile):
@@ -97,7 +109,7 @@ class Assembly:
             if part == "..":
                 del done[-1:]
                 continue
-            target = self._links.get("/" + "/".join([*done, part]))
+            target = self._link("/" + "/".join([*done, part]), put)
             if target is None:
                 done.append(part)
                 continue
@@ -110,6 +122,24 @@ class Assembly:
                 done.clear()
             pending.extend(components(target)[::-1])
         return "/" + "/".join(done + last)
+
+    def _link(self, path: str, put: Put) -> str | None:
+        """The text of the link that a path is in the image, or has to be: where the root has a link
+        to a directory, what elfpack itself puts below makes no directory of it. A destination of
+        the user's is taken as it is."""
+        known = self._links.get(path)
+        if known is not None or put.named or path in self._plain or path in self._puts:
+            return known
+        link = self._files.walker.find(path, follow=False)
+        if not isinstance(link, int) and link.node.is_link:
+            there = self._files.walker.find(path)
+            if not isinstance(there, int) and there.node.is_directory:
+                reason = Reason("link", because_of=put.path)
+                self._puts[path] = Put(path, PutLink(link.node.target), reason)
+                self._links[path] = link.node.target
+                return link.node.target
+        self._plain.add(path)
+        return None
 
     def entries(self) -> tuple[Entry, ...]:
         """All entries with their parents, sorted.
@@ -208,6 +238,7 @@ def assemble(
     programs: tuple[Placed, ...],
     *,
     request: Request,
+    opened: tuple[Opened, ...],
     entrypoint: str | None,
     findings: tuple[Finding, ...],
     missing: tuple[str, ...],
@@ -218,6 +249,7 @@ def assemble(
     return Plan(
         entries=entries,
         programs=programs,
+        opened=opened,
         epoch=request.epoch,
         config=request.config,
         entrypoint=entrypoint,

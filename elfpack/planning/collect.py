@@ -46,6 +46,8 @@ class Member(NamedTuple):
     reason: Reason
     added: bool = False
     """Its program is put by what the user adds; only what it needs is to be put for it."""
+    script: Wanted | None = None
+    """The script that comes down to this program."""
     cpu: str = BASELINE
     """The CPU that it was looked up for. One of a better CPU comes beside that of the baseline."""
 
@@ -115,7 +117,9 @@ class Collector:
             self._interpreter_of(script, want.name if number == 0 else script.path)
         if closure.scripts:
             reason = Reason("script", because_of=closure.scripts[-1].path)
-        self._member(Member(closure, None if closure.scripts else want, reason))
+            self._member(Member(closure, None, reason, script=want))
+        else:
+            self._member(Member(closure, want, reason))
 
     def _interpreter_of(self, script: Script, shown: str) -> None:
         """``env``, which runs the command that a script is for."""
@@ -141,10 +145,10 @@ class Collector:
             self._known.add(closure.hits[0].identity)
         if self._better.cpu != BASELINE and closure.program is not None and closure.loader:
             given = closure.loader.path
+            # Also where it is the same: in the image it has to be, too.
             variant = self._resolver.closure(closure.program, self._better, given)
-            if [hit.identity for hit in variant.hits] != [hit.identity for hit in closure.hits]:
-                self._judge(variant)
-                self.found.members.append(member._replace(closure=variant, cpu=self._better.cpu))
+            self._judge(variant)
+            self.found.members.append(member._replace(closure=variant, cpu=self._better.cpu))
 
     def _judge(self, closure: Closure) -> None:
         """Findings for what a closure lacks."""
@@ -307,3 +311,10 @@ def module_objects(found: Collection) -> Iterator[tuple[Hit, Reason]]:
     for addition, module in found.additions.items():
         if isinstance(addition, AddObject):
             yield addition.hit, _reason(module, addition.evidence)
+
+
+def opened_objects(found: Collection) -> Iterator[tuple[str, Hit]]:
+    """The objects that modules added, by the names that they are opened by."""
+    for addition in found.additions:
+        if isinstance(addition, AddObject):
+            yield addition.name, addition.hit

@@ -10,6 +10,7 @@ from elfpack.elf.file import Abi
 from elfpack.errors import Finding
 from elfpack.loader.closure import Closure
 from elfpack.loader.hwcaps import BASELINE
+from elfpack.loader.records import Hit
 from elfpack.paths import sort_key
 from elfpack.planning.config import PLAIN, ImageConfig
 
@@ -75,10 +76,21 @@ class Placed:
     path: str
     objects: tuple[str, ...] = ()
     """Where each of the closure's hits is in the image."""
+    aliases: tuple[str, ...] = ()
+    """Where the file of each of the closure's aliases is."""
     named: bool = True
     """The user named it; False for what an added file or a module brought."""
     cpu: str = BASELINE
     """The CPU that it was looked up for."""
+    script: str | None = None
+    """Where in the image the script is that comes down to this program."""
+
+
+class Opened(NamedTuple):
+    """An object that libc opens at run time, by its name."""
+
+    name: str
+    hit: Hit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +100,8 @@ class Plan:
     entries: tuple[Entry, ...]
     programs: tuple[Placed, ...]
     """Every closure in the image, the first program first."""
+    opened: tuple[Opened, ...] = ()
+    """What runtime modules brought for libc to open."""
     epoch: int = 0
     config: ImageConfig = PLAIN
     entrypoint: str | None = None

@@ -8,11 +8,12 @@ from elfpack.elf.sectiontable import need_lief
 from elfpack.errors import IncompleteError
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.planning.assemble import Assembly, assemble
-from elfpack.planning.collect import Collection, Collector
-from elfpack.planning.entry import Plan
+from elfpack.planning.collect import Collection, Collector, opened_objects
+from elfpack.planning.entry import Opened, Plan
 from elfpack.planning.place import Placer
 from elfpack.planning.request import Request, made_directory
-from elfpack.planning.settle import as_root, dangling, differences, finding, search_path
+from elfpack.planning.searchpath import SearchPath
+from elfpack.planning.settle import dangling, differences, image_of, told
 
 
 def make(resolver: Resolver, options: Options, request: Request) -> Plan:
@@ -31,17 +32,23 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
     assembly = Assembly(resolver.files)
     assembly.add_all(placer.run(found, directories))
     plan = _assemble(assembly, placer, found, request)
-    image = as_root(plan)
     asked = options._replace(exclude=request.excluded_names)
-    lost = differences(plan, image, asked)
-    if lost:
-        assembly.add_all(search_path(plan, lost))
+    search_path = SearchPath(resolver.files)
+    for _ in range(_ROUNDS):
+        image = image_of(plan, asked)
+        lost = differences(plan, image, resolver, asked)
+        if not lost:
+            return replace(plan, findings=(*plan.findings, *dangling(plan, image)))
+        if not search_path.add(lost):
+            break
+        assembly.revise(search_path.puts())
         plan = _assemble(assembly, placer, found, request)
-        image = as_root(plan)
-        lost = differences(plan, image, asked)
-    if lost:
-        raise IncompleteError(tuple(finding(difference) for difference in lost))
-    return replace(plan, findings=(*plan.findings, *dangling(plan, image)))
+    raise IncompleteError(tuple(search_path.conflicts) or tuple(map(told, lost)))
+
+
+_ROUNDS = 4
+"""Times that the plan is looked at: as it is, with what comes from outside the loader's own ways,
+with the rest of what is lost, and once more."""
 
 
 def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Request) -> Plan:
@@ -49,6 +56,7 @@ def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Re
         assembly,
         tuple(placer.programs),
         request=request,
+        opened=tuple(Opened(name, hit) for name, hit in opened_objects(found)),
         entrypoint=placer.entrypoint,
         findings=tuple(found.findings),
         missing=tuple(dict.fromkeys(found.missing)),

@@ -120,16 +120,25 @@ class Placer:
                 closure.interpreter.path, Reason("interpreter", because_of=because)
             )
         objects = [target]
+        aliases: list[str] = []
         yield from self._libraries(closure, objects)
+        yield from self._aliases(closure, objects, aliases)
         self.programs.append(
             Placed(
                 closure=closure,
                 path=target,
                 objects=tuple(objects),
+                aliases=tuple(aliases),
                 named=named,
                 cpu=member.cpu,
+                script=self._script_of(member),
             )
         )
+
+    def _script_of(self, member: Member) -> str | None:
+        if member.script is None:
+            return None
+        return self._target(member.closure.scripts[0].path, member.script)
 
     def _libraries(self, closure: Closure, placed: list[str]) -> Iterator[Put]:
         """The libraries of a closure; ``placed`` has the paths of those before, and grows."""
@@ -137,26 +146,45 @@ class Placer:
             if hit.via.kind is Kind.INTERPRETER:
                 placed.append(hit.path)
                 continue
-            source = join(self._cwd, hit.path)
-            if hit.path.startswith("/"):
-                path = self._library(closure, hit, source, placed)
-            else:  # relative to the working directory, which is / in the image
-                path = normal("/" + hit.path)
+            owner = self._owner(closure, hit, (closure.requesters[number], number), placed)
+            path = self._library(closure, hit, owner, placed)
             placed.append(path)
             requester = closure.label(closure.requesters[number])
             reason = Reason("library", closure.names[number], requester)
-            yield from self._put(source, path, reason)
+            yield from self._put(join(self._cwd, hit.path), path, reason)
 
-    def _library(self, closure: Closure, hit: Hit, source: str, placed: list[str]) -> str:
+    def _aliases(self, closure: Closure, objects: list[str], aliases: list[str]) -> Iterator[Put]:
+        """The other names that the loader looks for, and finds to be a file that it has."""
+        for alias in closure.aliases:
+            owner = self._owner(closure, alias.hit, (alias.requester, alias.target), objects)
+            path = self._library(closure, alias.hit, owner, objects)
+            aliases.append(path)
+            reason = Reason("library", alias.name, closure.label(alias.requester))
+            yield from self._put(join(self._cwd, alias.hit.path), path, reason)
+
+    def _owner(
+        self, closure: Closure, hit: Hit, asked: tuple[int, int], placed: list[str]
+    ) -> int | None:
+        """The object whose $ORIGIN led to a file: that whose search path it was, or which names
+        the file itself. ``asked`` are the positions of who needs it and of what it is."""
+        if hit.via.kind is Kind.PATH:
+            needs = closure.asked(asked[0])
+            written = any(target == asked[1] and _has_origin(name) for name, _, target in needs)
+            return asked[0] if written else None
+        if not _has_origin(hit.via.written):
+            return None
+        owners = (n for n in range(len(placed)) if closure.hits[n].path == hit.via.owner)
+        return next(owners, None)
+
+    def _library(self, closure: Closure, hit: Hit, owner: int | None, placed: list[str]) -> str:
         """A library's path: its own, or as far from its owner as before if that one moved.
 
         Source of the origins: glibc elf/dl-object.c, _dl_new_object(): the program's by its real
         path, a library's by the path it was opened under.
         """
-        if "$ORIGIN" not in hit.via.written and "${ORIGIN}" not in hit.via.written:
-            return source
-        owners = (n for n in range(len(placed)) if closure.hits[n].path == hit.via.owner)
-        owner = next(owners, None)
+        if not hit.path.startswith("/"):
+            return normal("/" + hit.path)  # from the working directory, which is / in the image
+        source = hit.path
         if owner is None:
             return source
         here = join(self._cwd, closure.hits[owner].path)
@@ -202,3 +230,7 @@ class Placer:
                 yield Put(addition.path, PutText(addition.text.encode()), reason)
             case AddDirectory():
                 yield Put(addition.path, PutDirectory(addition.mode, addition.owner), reason)
+
+
+def _has_origin(text: str) -> bool:
+    return "$ORIGIN" in text or "${ORIGIN}" in text

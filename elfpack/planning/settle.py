@@ -6,33 +6,55 @@ it was found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from enum import Enum
 from typing import NamedTuple
 
 from elfpack.errors import ElfpackError, Finding
-from elfpack.formats import ldcache
-from elfpack.loader.closure import Closure
-from elfpack.loader.hwcaps import PREFIX
-from elfpack.loader.identify import MUSL
-from elfpack.loader.machine import cache_flags
-from elfpack.loader.musl import path_file
-from elfpack.loader.program import Program, open_program
+from elfpack.loader.closure import MISSING, Closure
+from elfpack.loader.program import SEARCH_PATH, Program, open_program
 from elfpack.loader.records import Hit, Kind
 from elfpack.loader.resolve import Options, Resolver
-from elfpack.paths import encode, parent
-from elfpack.planning.entry import Directory, HardLink, Placed, Plan, Reason, Regular, Symlink
-from elfpack.planning.put import Put, PutText
+from elfpack.planning.entry import Directory, HardLink, Opened, Placed, Plan, Regular, Symlink
 from elfpack.root.tree import TreeRoot
 from elfpack.root.walk import Walker
 
 
-class Difference(NamedTuple):
-    """An object that the loader in the image would not load as it does here."""
+class Fault(Enum):
+    """What is different in the image."""
 
+    PROGRAM = "program"
+    """Something else stands at the program's path, or the script would be run by another one."""
+    INTERPRETER = "interpreter"
+    LIBRARY = "library"
+    """It is not found, or another one is."""
+    ORDER = "order"
+    """All are loaded, in another order: another one may answer for a symbol."""
+
+
+class Difference(NamedTuple):
+    """One thing that the kernel or the loader would not do in the image as it does here."""
+
+    fault: Fault
     program: Placed
-    name: str
-    path: str
-    """Where the object is in the root."""
+    hit: Hit
+    """The object here."""
+    name: str = ""
+    """What it is asked for by."""
+    file: str = ""
+    """Its path in the image."""
+    instead: str = ""
+    """What would be loaded instead, by its path in the image; empty for nothing."""
+
+
+class Image(NamedTuple):
+    """A plan as a root, and how its programs start."""
+
+    tree: TreeRoot
+    resolver: Resolver
+    options: Options
+    search_path: tuple[str, ...]
+    """PATH."""
 
 
 def as_root(plan: Plan) -> TreeRoot:
@@ -52,81 +74,203 @@ def as_root(plan: Plan) -> TreeRoot:
     return tree
 
 
-def differences(plan: Plan, image: TreeRoot, request: Options) -> tuple[Difference, ...]:
-    """What would be loaded differently in the image, with the environment it will have.
-
-    ``image`` is the plan :func:`as_root`; of ``request`` what is excluded and the CPU count.
-    """
-    resolver = Resolver(image)
-    config = plan.config
+def image_of(plan: Plan, asked: Options) -> Image:
+    """The plan as a root; of what was ``asked`` for, what is excluded and the CPU count."""
+    tree = as_root(plan)
     options = Options(
-        library_path=config.variable("LD_LIBRARY_PATH"),
-        cwd=config.workdir,
-        exclude=request.exclude,
-        facts=request.facts,
+        library_path=plan.config.variable("LD_LIBRARY_PATH"),
+        cwd=plan.config.workdir,
+        exclude=asked.exclude,
+        facts=asked.facts,
+        secure=asked.secure,
     )
-    return tuple(
-        difference
-        for placed in plan.programs
-        if placed.closure.loader is not None
-        for difference in _compare(placed, resolver, options._replace(cpu=placed.cpu))
-    )
+    given = plan.config.variable("PATH")
+    search_path = tuple(given.split(":")) if given else SEARCH_PATH
+    return Image(tree, Resolver(tree), options, search_path)
 
 
-def _compare(placed: Placed, resolver: Resolver, options: Options) -> Iterator[Difference]:
-    here = placed.closure
+def differences(plan: Plan, image: Image, here: Resolver, asked: Options) -> tuple[Difference, ...]:
+    """What would be started or loaded differently in the image, each once.
+
+    ``here`` is where the plan's closures were resolved, with the options ``asked``.
+    """
+    found: dict[Difference, None] = {}
+    for placed in plan.programs:
+        if placed.script is not None:
+            found.update(dict.fromkeys(_script(placed, image)))
+        if placed.closure.program is None or not placed.closure.hits:
+            continue
+        there = _again(placed, image)
+        found.update(dict.fromkeys(_compare(placed, there)))
+        if there is not None and there.loader is not None:
+            opened = _opened(plan.opened, placed, (here, asked), (image, there))
+            found.update(dict.fromkeys(opened))
+    return tuple(found)
+
+
+def _script(placed: Placed, image: Image) -> Iterator[Difference]:
+    """A script has to come down to the same program."""
+    wanted = placed.closure.hits[0]
     try:
-        there = _again(placed, resolver, options)
+        started = open_program(
+            image.resolver.files, placed.script or "", image.options.cwd, image.search_path
+        )
     except ElfpackError:
-        there = None
-    if here.interpreter is not None and (
-        there is None
-        or there.interpreter is None
-        or there.interpreter.identity != here.interpreter.identity
-    ):
-        yield Difference(placed, "its interpreter", here.interpreter.path)
-        return
-    wanted = _objects(here)
-    found = _objects(there) if there is not None and there.refusal is None else []
-    if [identity for identity, _, _ in wanted] == [identity for identity, _, _ in found]:
-        return
-    loaded = {identity for identity, _, _ in found}
-    lost = [item for item in wanted if item[0] not in loaded] or wanted[1:]
-    for _, name, path in lost:
-        yield Difference(placed, name, path)
+        started = None
+    if not isinstance(started, Program):
+        yield Difference(Fault.PROGRAM, placed, wanted)
+    elif started.hit.identity != wanted.identity:
+        yield Difference(Fault.PROGRAM, placed, wanted, instead=started.hit.path)
 
 
-def _again(placed: Placed, resolver: Resolver, options: Options) -> Closure | None:
-    """The closure in the image; None if something else stands at the program's path."""
-    program = open_program(resolver.files, placed.path, "/")
-    loader = placed.closure.loader
-    if not isinstance(program, Program) or program.scripts or loader is None:
+def _again(placed: Placed, image: Image) -> Closure | None:
+    """The closure in the image; None if no program stands at its path."""
+    options = image.options._replace(cpu=placed.cpu)
+    try:
+        program = open_program(image.resolver.files, placed.path, options.cwd)
+    except ElfpackError:
         return None
-    given = None if program.hit.elf.interpreter else loader.path
-    return resolver.closure(program, options, given)
+    if not isinstance(program, Program) or program.scripts:
+        return None
+    loader = placed.closure.loader
+    given = None if program.hit.elf.interpreter or loader is None else loader.path
+    return image.resolver.closure(program, options, given)
 
 
-def _objects(closure: Closure) -> list[tuple[tuple[int, int], str, str]]:
-    return [
-        (hit.identity, name, hit.path)
-        for hit, name in zip(closure.hits, closure.names, strict=True)
-        if hit.via.kind is not Kind.INTERPRETER
-    ]
+def _compare(placed: Placed, there: Closure | None) -> Iterator[Difference]:
+    here = placed.closure
+    if there is None or there.hits[0].identity != here.hits[0].identity:
+        instead = placed.path if there is not None else ""
+        yield Difference(Fault.PROGRAM, placed, here.hits[0], instead=instead)
+        return
+    if here.interpreter is not None and (
+        there.interpreter is None or there.interpreter.identity != here.interpreter.identity
+    ):
+        instead = there.interpreter.path if there.interpreter is not None else ""
+        yield Difference(Fault.INTERPRETER, placed, here.interpreter, instead=instead)
+        return
+    found = list(_libraries(there)) if there.refusal is None else []
+    wanted = list(_libraries(here))
+    if [there.hits[n].identity for n in found] != [here.hits[n].identity for n in wanted]:
+        yield from _lost(placed, wanted, there, found)
+    else:
+        yield from _unmet(placed, there)
 
 
-def finding(difference: Difference) -> Finding:
+def _lost(
+    placed: Placed, wanted: list[int], there: Closure, found: list[int]
+) -> Iterator[Difference]:
+    """What is not loaded in the image; if all is, what has another place in the order."""
+    here = placed.closure
+    loaded = {there.hits[number].identity for number in found}
+    by_name = {there.names[number]: there.hits[number].path for number in found}
+    fault = Fault.LIBRARY
+    lost = [number for number in wanted if here.hits[number].identity not in loaded]
+    if not lost:
+        fault = Fault.ORDER
+        others = [there.hits[number].identity for number in found]
+        lost = [
+            n for n, other in zip(wanted, others, strict=False) if here.hits[n].identity != other
+        ]
+        lost = lost or [wanted[-1]]
+    for number in lost:
+        name = here.names[number]
+        instead = by_name.get(name, "") if fault is Fault.LIBRARY else ""
+        file = placed.objects[number]
+        yield Difference(fault, placed, here.hits[number], name, file, instead)
+
+
+def _unmet(placed: Placed, there: Closure) -> Iterator[Difference]:
+    """Names by which an object is not found in the image, though it is loaded by another one."""
+    if not there.misses:
+        return
+    here = placed.closure
+    numbers = {hit.identity: number for number, hit in enumerate(there.hits)}
+    aliases = {
+        (alias.requester, alias.name): (alias.hit, file)
+        for alias, file in zip(here.aliases, placed.aliases, strict=True)
+    }
+    for number, hit in enumerate(here.hits):
+        pairs = zip(here.asked(number), there.asked(numbers[hit.identity]), strict=False)
+        for (name, _, target), (_, _, found) in pairs:
+            if target >= 0 and found == MISSING:
+                usual = (here.hits[target], placed.objects[target])
+                lost, file = aliases.get((number, name), usual)
+                yield Difference(Fault.LIBRARY, placed, lost, name, file)
+
+
+def _libraries(closure: Closure) -> Iterator[int]:
+    """Where in a closure its libraries stand."""
+    for number, hit in enumerate(closure.hits):
+        if number and hit.via.kind is not Kind.INTERPRETER:
+            yield number
+
+
+def _opened(
+    opened: Iterable[Opened],
+    placed: Placed,
+    here: tuple[Resolver, Options],
+    there: tuple[Image, Closure],
+) -> Iterator[Difference]:
+    """What libc opens by name has to be what it opens here."""
+    closure = placed.closure
+    if closure.kind == "library" or closure.loader is None:
+        return
+    image, again = there
+    for one in opened:
+        if closure.hits[0].elf.abi[:3] != one.hit.elf.abi[:3]:
+            continue
+        options = here[1]._replace(cpu=placed.cpu)
+        hit = here[0].opened(closure, one.name, options)
+        if hit is None or hit.identity != one.hit.identity:
+            continue  # this program would not open it here either
+        found = image.resolver.opened(again, one.name, image.options._replace(cpu=placed.cpu))
+        if found is None or found.identity != one.hit.identity:
+            instead = found.path if found is not None else ""
+            yield Difference(Fault.LIBRARY, placed, one.hit, one.name, one.hit.path, instead)
+
+
+def told(difference: Difference) -> Finding:
     """What to tell of a difference that nothing could mend."""
+    name, hit = difference.program.closure.name, difference.hit
+    other = f", but {difference.instead}" if difference.instead else ""
+    match difference.fault:
+        case Fault.PROGRAM:
+            return Finding(
+                "lost-in-image",
+                name,
+                f"in the image it would come down to {difference.instead or 'nothing'}, "
+                f"not to {hit.path}",
+                "give what stands in its way another destination, or set PATH",
+            )
+        case Fault.INTERPRETER:
+            return Finding(
+                "lost-in-image",
+                name,
+                f"the kernel in the image would not start {hit.path} for it{other}",
+                "give what stands at that path another destination",
+            )
+        case Fault.ORDER:
+            return Finding(
+                "lost-in-image",
+                name,
+                f"the loader in the image would load {hit.path} at another place of its order",
+                "give the program the path that it has here",
+            )
     return Finding(
         "lost-in-image",
-        difference.program.closure.name,
-        f"the loader in the image would not load {difference.path} for {difference.name}",
-        "keep the program beside its libraries, or give it the path that it has here",
+        name,
+        f"the loader in the image would not load {hit.path} for {difference.name}{other}",
+        f"two objects cannot be found by the name {difference.name} there: make two images, or "
+        "link one program with -rpath"
+        if difference.instead
+        else "keep the program beside its libraries, or give it the path that it has here",
     )
 
 
-def dangling(plan: Plan, image: TreeRoot) -> Iterator[Finding]:
+def dangling(plan: Plan, image: Image) -> Iterator[Finding]:
     """Added links that lead nowhere in the image: said, for they may be meant so."""
-    walker = Walker(image)
+    walker = Walker(image.tree)
     for entry in plan.entries:
         added = isinstance(entry, Symlink) and entry.reason.source == "added"
         if added and isinstance(walker.find(entry.path), int):
@@ -137,65 +281,3 @@ def dangling(plan: Plan, image: TreeRoot) -> Iterator[Finding]:
                 "--add what it leads to, if it is needed",
                 note=True,
             )
-
-
-def search_path(plan: Plan, lost: tuple[Difference, ...]) -> Iterator[Put]:
-    """What makes the loader look where its objects are: a cache for glibc, a path file for musl."""
-    loaders = {d.program.closure.loader for d in lost}
-    caches = {loader.cache for loader in loaders if loader is not None and loader.cache}
-    for path in sorted(caches):
-        yield from _cache(plan, path)
-    if any(loader is not None and loader.libc == MUSL for loader in loaders):
-        yield from _path_files(plan)
-
-
-def _cache(plan: Plan, path: str) -> Iterator[Put]:
-    reason = Reason("ld.so.cache", "a library outside the loader's own directories")
-    entries: list[ldcache.Entry] = []
-    directories: dict[str, None] = {}
-    little = True
-    for placed in plan.programs:
-        loader = placed.closure.loader
-        if loader is None or loader.cache != path:
-            continue
-        abi = placed.closure.hits[0].elf.abi
-        little = abi.little
-        for name, file, hit in _libraries(placed):
-            directory, hwcaps = parent(file), ""
-            if hit.via.hwcaps.startswith(PREFIX):
-                directory = directory.removesuffix("/" + hit.via.hwcaps)
-                hwcaps = hit.via.hwcaps.removeprefix(PREFIX)
-            isa = max(0, hit.elf.isa.bit_length() - 1)
-            for key in {name, hit.elf.soname or name}:
-                if "/" not in key:
-                    flags = cache_flags(abi)[0]
-                    entries.append(ldcache.Entry(key, file, flags, hwcaps, isa if hwcaps else 0))
-            if directory + "/" not in loader.directories:
-                directories[directory] = None
-    yield Put(path, PutText(ldcache.dump(entries, little=little)), reason)
-    conf = path.removesuffix(".cache") + ".conf"
-    yield Put(conf, PutText(encode("".join(f"{d}\n" for d in directories))), reason)
-
-
-def _path_files(plan: Plan) -> Iterator[Put]:
-    reason = Reason("ld.so.cache", "a library outside the loader's own directories")
-    files: dict[str, dict[str, None]] = {}
-    for placed in plan.programs:
-        loader = placed.closure.loader
-        if loader is None or loader.libc != MUSL:
-            continue
-        directories = files.setdefault(path_file(loader.path, loader.lib), {})
-        for _, file, _ in _libraries(placed):
-            directories[parent(file)] = None
-    for path, directories in files.items():
-        lines = dict.fromkeys([*directories, "/lib", "/usr/local/lib", "/usr/lib"])
-        yield Put(path, PutText(encode("".join(f"{d}\n" for d in lines))), reason)
-
-
-def _libraries(placed: Placed) -> Iterator[tuple[str, str, Hit]]:
-    """Needed name, path in the image and object of each library."""
-    closure = placed.closure
-    rows = zip(closure.names, placed.objects, closure.hits, strict=True)
-    for name, path, hit in list(rows)[1:]:
-        if hit.via.kind is not Kind.INTERPRETER:
-            yield name, path, hit

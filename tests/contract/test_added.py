@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -214,3 +215,27 @@ def test_same_file_twice_is_no_conflict(tmp_path: Path) -> None:
     ran = _layer(root, "--add", "/srv/x", "--add", "/srv", "--mkdir", "/a", "--mkdir", "/a")
     assert _files(ran) == BASE | {"/srv/x"}
     assert not ran.said("warning")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_what_is_mounted_in_an_added_directory_is_left_out(tmp_path: Path) -> None:
+    """/proc in a tree that is added is none of its files; by its own name it comes along."""
+    mounted = tmp_path / "d/mounted"
+    mounted.mkdir(parents=True)
+    (tmp_path / "d/file").write_text("x")
+    (tmp_path / "app").write_bytes(static())
+    (tmp_path / "app").chmod(0o755)
+    if subprocess.run(["mount", "-t", "tmpfs", "none", str(mounted)], check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        (mounted / "inside").write_text("y")
+        ran = elfpack("layer", "./app", "--add", "d", "-o", "a.tar", cwd=tmp_path)
+        both = ("--add", "d", "--add", "d/mounted")
+        named = elfpack("layer", "./app", *both, "-o", "b.tar", cwd=tmp_path)
+    finally:
+        subprocess.run(["umount", str(mounted)], check=True)
+    assert ran.status == 0
+    assert f"elfpack: warning: {tmp_path}/d/mounted: another file system is mounted" in ran.err
+    assert sorted(members((tmp_path / "a.tar").read_bytes())) == ["/app", "/d", "/d/file"]
+    assert named.status == 0
+    assert "/d/mounted/inside" in members((tmp_path / "b.tar").read_bytes())
