@@ -9,36 +9,54 @@ from elfpack.blob import Blob, Source
 from elfpack.elf.edit import strip
 from elfpack.elf.layout import ElfFault
 from elfpack.elf.parts import Edit
+from elfpack.elf.sectiontable import need_lief
 from elfpack.errors import Finding, unreadable
 from elfpack.planning.entry import Entry, Plan, Regular
 
 
-def stripped(plan: Plan) -> Plan:
-    """The plan with the symbol and debug sections of its ELF files dropped; a file that they
-    cannot be dropped from stays as it is, and a finding says why.
+class Stripper:
+    """Drops the symbol and debug sections of the ELF files of a plan. A file that they cannot be
+    dropped from stays as it is, and a finding says why.
 
     What is kept of a file is how it is cut, not its bytes: those are read when they are written.
-
-    Raises:
-        InputError: a file cannot be read any more.
     """
-    entries: list[Entry] = []
-    refused: dict[str, list[str]] = {}
-    count = 0
-    for entry in plan.entries:
-        if isinstance(entry, Regular) and entry.identity is not None:
+
+    def __init__(self) -> None:
+        """
+        Raises:
+            RequestError: lief is not installed.
+        """
+        need_lief()
+        self._known: dict[tuple[int, int], Edit | ElfFault | None] = {}
+
+    def run(self, plan: Plan) -> Plan:
+        """
+        Raises:
+            InputError: a file cannot be read any more.
+        """
+        entries: list[Entry] = []
+        refused: dict[str, list[str]] = {}
+        count = 0
+        for entry in plan.entries:
+            if isinstance(entry, Regular) and entry.identity is not None:
+                edit = self._edit(entry.identity, entry.blob)
+                if isinstance(edit, ElfFault):
+                    refused.setdefault(edit.message, []).append(entry.path)
+                elif edit is not None:
+                    entry = replace(entry, blob=_edited(entry.blob, edit))
+                    count += 1
+            entries.append(entry)
+        after = replace(plan, entries=tuple(entries))
+        findings = (*_refused(refused), _summary(count, plan.size - after.size))
+        return replace(after, findings=(*plan.findings, *findings))
+
+    def _edit(self, identity: tuple[int, int], blob: Blob) -> Edit | ElfFault | None:
+        if identity not in self._known:
             try:
-                edit = _edit(entry.blob)
+                self._known[identity] = _edit(blob)
             except ElfFault as e:
-                refused.setdefault(e.message, []).append(entry.path)
-                edit = None
-            if edit is not None:
-                entry = replace(entry, blob=_edited(entry.blob, edit))
-                count += 1
-        entries.append(entry)
-    after = replace(plan, entries=tuple(entries))
-    findings = (*_refused(refused), _summary(count, plan.size - after.size))
-    return replace(after, findings=(*plan.findings, *findings))
+                self._known[identity] = e
+        return self._known[identity]
 
 
 def _edit(blob: Blob) -> Edit | None:

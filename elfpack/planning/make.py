@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from elfpack.elf.sectiontable import need_lief
 from elfpack.errors import IncompleteError
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.planning.assemble import Assembly, assemble
@@ -24,14 +24,13 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
         InputError: something that it names cannot be read.
         IncompleteError: something is missing, or the image could not be right.
     """
-    if request.strip:
-        need_lief()
+    finish = _finisher(request)
     directories = tuple(made_directory(text) for text in request.directories)
     found = Collector(resolver, options, request).run()
     placer = Placer(resolver.files, options.cwd)
     assembly = Assembly(resolver.files)
     assembly.add_all(placer.run(found, directories))
-    plan = _assemble(assembly, placer, found, request)
+    plan = finish(_assemble(assembly, placer, found, request))
     asked = options._replace(exclude=request.excluded_names)
     search_path = SearchPath(resolver.files)
     for _ in range(_ROUNDS):
@@ -42,7 +41,7 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
         if not search_path.add(lost):
             break
         assembly.revise(search_path.puts())
-        plan = _assemble(assembly, placer, found, request)
+        plan = finish(_assemble(assembly, placer, found, request))
     raise IncompleteError(tuple(search_path.conflicts) or tuple(map(told, lost)))
 
 
@@ -52,7 +51,7 @@ with the rest of what is lost, and once more."""
 
 
 def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Request) -> Plan:
-    plan = assemble(
+    return assemble(
         assembly,
         tuple(placer.programs),
         request=request,
@@ -61,8 +60,16 @@ def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Re
         findings=tuple(found.findings),
         missing=tuple(dict.fromkeys(found.missing)),
     )
-    if not request.strip:
-        return plan
-    from elfpack.planning.finish import stripped  # late, for the few who want it
 
-    return stripped(plan)  # now, so that what is written is what is held against itself
+
+def _finisher(request: Request) -> Callable[[Plan], Plan]:
+    """What is done to each plan before it is held against itself.
+
+    Raises:
+        RequestError: that needs what is not installed.
+    """
+    if not request.strip:
+        return lambda plan: plan
+    from elfpack.planning.finish import Stripper  # late, for the few who want it
+
+    return Stripper().run
