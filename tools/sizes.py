@@ -34,16 +34,19 @@ PUBLISHED = (
 class Variant(NamedTuple):
     name: str
     command: tuple[str, ...]
+    strip: bool = False
+    """Packed with --strip."""
 
 
 VARIANTS = (
     Variant("dynamic glibc", ("gcc", "-O2")),
-    Variant("dynamic glibc, stripped", ("gcc", "-O2", "-s")),
+    Variant("dynamic glibc, `--strip`", ("gcc", "-O2"), strip=True),
     Variant("static glibc", ("gcc", "-O2", "-static")),
-    Variant("static glibc, stripped", ("gcc", "-O2", "-static", "-s")),
+    Variant("static glibc, `--strip`", ("gcc", "-O2", "-static"), strip=True),
     Variant("dynamic musl", ("musl-gcc", "-O2")),
+    Variant("dynamic musl, `--strip`", ("musl-gcc", "-O2"), strip=True),
     Variant("static musl", ("musl-gcc", "-O2", "-static")),
-    Variant("static musl, stripped", ("musl-gcc", "-O2", "-static", "-s")),
+    Variant("static musl, `--strip`", ("musl-gcc", "-O2", "-static"), strip=True),
 )
 
 
@@ -52,7 +55,7 @@ def measure(variant: Variant, work: Path) -> str:
     source, program = work / "hello.c", work / "hello"
     source.write_text(SOURCE)
     subprocess.run([*variant.command, "-o", str(program), str(source)], check=True)
-    plan = elfpack.plan([f"{program}:/hello"])
+    plan = elfpack.plan([f"{program}:/hello"], strip=variant.strip)
     files = [entry for entry in plan.entries if isinstance(entry, Regular)]
     written = plan.write_tar(str(work / "hello.tar"))
     return f"| {variant.name} | {len(files)} | {plan.size:,} | {written.size:,} |"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from elfpack.errors import IncompleteError
@@ -19,16 +20,17 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
     """The plan for a request.
 
     Raises:
-        RequestError: it contradicts itself.
+        RequestError: it contradicts itself, or wants what is not installed.
         InputError: something that it names cannot be read.
         IncompleteError: something is missing, or the image could not be right.
     """
+    finish = _finisher(request)
     directories = tuple(made_directory(text) for text in request.directories)
     found = Collector(resolver, options, request).run()
     placer = Placer(resolver.files, options.cwd)
     assembly = Assembly(resolver.files)
     assembly.add_all(placer.run(found, directories))
-    plan = _assemble(assembly, placer, found, request)
+    plan = finish(_assemble(assembly, placer, found, request))
     asked = options._replace(exclude=request.excluded_names)
     search_path = SearchPath(resolver.files)
     for _ in range(_ROUNDS):
@@ -39,7 +41,7 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
         if not search_path.add(lost):
             break
         assembly.revise(search_path.puts())
-        plan = _assemble(assembly, placer, found, request)
+        plan = finish(_assemble(assembly, placer, found, request))
     raise IncompleteError(tuple(search_path.conflicts) or tuple(map(told, lost)))
 
 
@@ -58,3 +60,16 @@ def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Re
         findings=tuple(found.findings),
         missing=tuple(dict.fromkeys(found.missing)),
     )
+
+
+def _finisher(request: Request) -> Callable[[Plan], Plan]:
+    """What is done to each plan before it is held against itself.
+
+    Raises:
+        RequestError: that needs what is not installed.
+    """
+    if not request.strip:
+        return lambda plan: plan
+    from elfpack.planning.finish import Stripper  # late, for the few who want it
+
+    return Stripper().run

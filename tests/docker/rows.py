@@ -641,4 +641,64 @@ MACHINE = (
     ),
 )
 
-ROWS = (*NAMES, *KINDS, *LOOKUPS, *MACHINE)
+STRIPPED = (
+    Row(
+        "--strip, hello -g",
+        "./hello --strip",
+        build=("gcc -g -o hello {src}/hello.c",),
+        says="hello",
+    ),
+    Row(
+        "--strip, static",
+        "./hello --strip",
+        build=("gcc -g -static -o hello {src}/hello.c",),
+        says="hello",
+    ),
+    Row(
+        "--strip, static-pie",
+        "./hello --strip",
+        build=("gcc -g -static-pie -o hello {src}/hello.c",),
+        says="hello",
+    ),
+    Row(
+        "--strip, musl",
+        "./hello --strip",
+        build=("musl-gcc -g -o hello {src}/hello.c",),
+        says="hello",
+    ),
+    Row(
+        "--strip, exceptions and thread_local",
+        "./catcher --strip",
+        build=(
+            "g++ -g -shared -fPIC -o libthrower.so {src}/thrower.cpp",
+            "g++ -g -pthread -o catcher {src}/catcher.cpp -L. -lthrower -Wl,-rpath,$ORIGIN",
+        ),
+        says="thrown by the library, call 2",
+    ),
+    Row(
+        "--strip, pthread_cancel",
+        "./cancel --strip",
+        build=("gcc -g -pthread -o cancel {src}/cancel.c",),
+        says="cancelled",
+    ),
+    Row(
+        "--strip, backtrace() by dynamic symbols",
+        "./backtrace --strip",
+        build=("gcc -g -O0 -rdynamic -o backtrace {src}/backtrace.c",),
+        says="inner\nouter\nmain\n",
+    ),
+    Row(
+        "--strip, look-ups of a static program",
+        "./getpwuid --strip",
+        build=("gcc -g -static -w -o getpwuid {src}/getpwuid.c",),
+        says="root 0 0",
+    ),
+    Row(
+        "--strip, python3 with its library",
+        f"/usr/bin/python3 {_library('usr/lib/python3.[0-9]*')} --strip",
+        f'-c "{_PYTHON}"',
+        says="(42,) root 127.0.0.1 80 b'data'",
+    ),
+)
+
+ROWS = (*NAMES, *KINDS, *LOOKUPS, *MACHINE, *STRIPPED)
