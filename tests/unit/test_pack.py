@@ -260,8 +260,13 @@ def test_a_very_long_name_of_an_output(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == [output.name]
 
 
-def test_a_link_as_output_is_replaced_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "target.tar").write_text("old")
-    (tmp_path / "out.tar").symlink_to("target.tar")
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_as_output_is_followed(tmp_path: Path, there: bool) -> None:
+    (tmp_path / "other").mkdir()
+    if there:
+        (tmp_path / "other/target.tar").write_text("old")
+    (tmp_path / "out.tar").symlink_to("other/target.tar")
     write(ALL, str(tmp_path / "out.tar"))
-    assert (tmp_path / "target.tar").read_text() == "old"
+    assert (tmp_path / "out.tar").is_symlink()
+    assert (tmp_path / "other/target.tar").read_bytes() == tar_of(ALL)
+    assert os.listdir(tmp_path / "other") == ["target.tar"]
