@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 from typing import NamedTuple
 
 from elfpack.blob import Blob
 from elfpack.errors import OutputError, RequestError
-from elfpack.formats.compression import gzip
+from elfpack.formats.compression import gzip, plain, zstd
 from elfpack.pack import leftover, marker
 from elfpack.pack.atomic import check_file, check_tree, new_file, new_tree, target, write_all
 from elfpack.pack.directory import write_tree
@@ -25,7 +26,7 @@ class Written(NamedTuple):
     size: int
     """Bytes of the output; of a tree those of its files."""
     form: str
-    """``tar``, ``tar.gz`` or ``tree``."""
+    """``tar``, ``tar.gz``, ``tar.zst`` or ``tree``."""
 
 
 class Writer(NamedTuple):
@@ -34,13 +35,15 @@ class Writer(NamedTuple):
     form: str
     endings: tuple[str, ...]
     wrap: Callable[[Iterable[bytes]], Iterable[bytes]]
+    library: str = ""
+    """What has to be installed for it."""
 
 
-def _plain(chunks: Iterable[bytes]) -> Iterable[bytes]:
-    return chunks
-
-
-WRITERS = (Writer("tar", (".tar",), _plain), Writer("tar.gz", (".tar.gz", ".tgz"), gzip))
+WRITERS = (
+    Writer("tar", (".tar",), plain),
+    Writer("tar.gz", (".tar.gz", ".tgz"), gzip),
+    Writer("tar.zst", (".tar.zst",), zstd, "zstandard"),
+)
 """Tar streams, chosen by the ending of OUT. A path that ends in ``/`` is a tree."""
 
 STDOUT = "-"
@@ -58,14 +61,22 @@ def check_output(output: str) -> None:
             raise RequestError(
                 "a tar does not belong on a terminal", path=output, hint="write to a pipe or a file"
             )
-    elif output.endswith("/"):
+        return
+    if output.endswith("/"):
         check_tree(output)
-    elif _writer(output) is not None or os.path.isdir(encode(output)):
-        check_file(output)
-    else:
+        return
+    writer = _writer(output)
+    if writer is None and not os.path.isdir(encode(output)):
         endings = ", ".join(ending for writer in WRITERS for ending in writer.endings)
         raise RequestError(
             "its ending says nothing", path=output, hint=f"{endings}, a path ending in /, or -"
+        )
+    check_file(output)
+    if writer is not None and writer.library and find_spec(writer.library) is None:
+        raise RequestError(
+            f"{writer.library} is not installed",
+            path=output,
+            hint=f"pip install {writer.library}, or write .tar or .tar.gz",
         )
 
 

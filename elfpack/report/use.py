@@ -41,11 +41,13 @@ def command(plan: Plan, output: str, form: str, host: str) -> str:
     if plan.entrypoint is not None:
         # Exec form: an image from scratch has no shell to split a line at spaces.
         words += ["--change", f"ENTRYPOINT {json.dumps([plan.entrypoint])}"]
-    words += ["-" if form == "tree" or output == "-" else output, name(plan)]
+    makers = {
+        "tree": f"tar -C {shlex.quote(output)} -c .",
+        "tar.zst": f"zstd -dc {shlex.quote(output)}",  # engines do not import it
+    }
+    words += ["-" if form in makers else output, name(plan)]
     line = " ".join(map(shlex.quote, words))
-    if form == "tree":
-        return f"tar -C {shlex.quote(output)} -c . | {line}"
-    return line
+    return f"{makers[form]} | {line}" if form in makers else line
 
 
 def _runs_here(machine: str, host: str) -> bool:
