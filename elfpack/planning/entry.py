@@ -52,6 +52,10 @@ class Symlink(Entry):
 class Regular(Entry):
     blob: Blob
     mode: int = 0o644
+    owner: tuple[int, int] = (0, 0)
+    """Another only where a set-id bit is kept: that bit is worth what the owner is."""
+    capability: bytes = b""
+    """The value of ``security.capability``, where it is kept."""
     identity: tuple[int, int] | None = None
     """Device and inode of the source; None for generated content."""
 
@@ -63,8 +67,11 @@ class HardLink(Entry):
     target: str
     """The path of the first name."""
     mode: int
-    """The file's: who unpacks a tar may set it once more by this name."""
+    """The file's, as owner and capability are: who unpacks a tar may set them once more by this
+    name."""
     identity: tuple[int, int]
+    owner: tuple[int, int] = (0, 0)
+    capability: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,9 +46,11 @@ def as_root(plan: Plan) -> TreeRoot:
             case Symlink():
                 tree.add_link(entry.path, entry.target)
             case Regular():
-                tree.add_file(entry.path, entry.blob, entry.mode, entry.identity)
+                what = entry.blob, entry.mode, entry.identity, entry.capability
+                tree.add_file(entry.path, *what)
             case HardLink():
-                tree.add_file(entry.path, blobs[entry.target], identity=entry.identity)
+                what = blobs[entry.target], entry.mode, entry.identity, entry.capability
+                tree.add_file(entry.path, *what)
     return tree
 
 
@@ -64,6 +66,7 @@ def differences(plan: Plan, image: TreeRoot, request: Options) -> tuple[Differen
         cwd=config.workdir,
         exclude=request.exclude,
         facts=request.facts,
+        secure=request.secure,
     )
     return tuple(
         difference
