@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 
 from elfpack.blob import Blob
 from elfpack.errors import OutputError
 from elfpack.paths import encode
-from elfpack.planning.entry import Directory, Entry, HardLink, Plan, Regular, Symlink
+from elfpack.planning.entry import SET_ID, Directory, Entry, HardLink, Plan, Regular, Symlink
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_SET_ID = stat.S_ISUID | stat.S_ISGID
 
 
 def write_tree(plan: Plan, top: bytes) -> None:
@@ -83,7 +81,7 @@ def _finish(entry: Entry, path: bytes, *, root: bool) -> None:
     if isinstance(entry, Directory):
         os.chmod(path, entry.mode)
     elif isinstance(entry, Regular):
-        os.chmod(path, entry.mode if root else entry.mode & ~_SET_ID)
+        os.chmod(path, entry.mode if root else entry.mode & ~SET_ID)
         if entry.capability and root:
             _set_capability(path, entry)
 

@@ -13,6 +13,7 @@ from elfpack.errors import Finding, RequestError, unreadable
 from elfpack.loader.files import Files
 from elfpack.paths import ancestors, components, sort_key
 from elfpack.planning.entry import (
+    SET_ID,
     Directory,
     Entry,
     HardLink,
@@ -25,8 +26,6 @@ from elfpack.planning.entry import (
 from elfpack.planning.put import Put, PutDirectory, PutFile, PutLink, PutText
 from elfpack.planning.request import Request
 from elfpack.root.walk import LINK_LIMIT, Place
-
-_SET_ID = stat.S_ISUID | stat.S_ISGID
 
 
 class Assembly:
@@ -182,12 +181,13 @@ class Assembly:
         """
         mode, owner = stat.S_IMODE(place.node.mode), (0, 0)
         capability = self._files.root.capabilities(place.directory, place.name, place.node)
-        if mode & _SET_ID:
+        if mode & SET_ID:
             if self._keep:
                 owner = place.node.owner
-                message = "keeps its setuid or setgid bit, and its owner {}:{}".format(*owner)
+                message = "keeps its setuid or setgid bit"
+                message += ", and its owner {}:{}".format(*owner) if owner != (0, 0) else ""
             else:
-                mode &= ~_SET_ID
+                mode &= ~SET_ID
                 message = "its setuid or setgid bit is dropped"
             self._tell_privilege(path, message)
         if capability:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from elfpack.blob import Blob
@@ -12,6 +14,8 @@ from elfpack.loader.closure import Closure
 from elfpack.loader.hwcaps import BASELINE
 from elfpack.paths import sort_key
 from elfpack.planning.config import PLAIN, ImageConfig
+
+SET_ID = stat.S_ISUID | stat.S_ISGID
 
 
 class Reason(NamedTuple):
@@ -115,3 +119,14 @@ class Plan:
     def size(self) -> int:
         """Bytes of file content."""
         return sum(e.blob.size for e in self.entries if isinstance(e, Regular))
+
+
+def watched(plan: Plan, watch: Callable[[int], object]) -> Plan:
+    """The same plan; ``watch`` is told of the bytes of each piece of a file that is written."""
+    return replace(
+        plan,
+        entries=tuple(
+            replace(e, blob=e.blob._replace(watch=watch)) if isinstance(e, Regular) else e
+            for e in plan.entries
+        ),
+    )
