@@ -16,6 +16,9 @@ from elfpack.errors import OutputError, RequestError
 from elfpack.pack import leftover, marker
 from elfpack.paths import decode, encode
 
+_GATHER = 1 << 18
+"""Bytes. Smaller pieces are written together."""
+
 
 def target(output: str) -> bytes:
     """Where OUT is: a link is followed, as for any program that opens its output.
@@ -140,7 +143,7 @@ def write_all(chunks: Iterable[bytes], fd: int, output: str) -> int:
         BrokenPipeError: its reader is gone.
     """
     size = 0
-    for chunk in chunks:
+    for chunk in _gathered(chunks):
         view = memoryview(chunk)
         size += len(view)
         while view:
@@ -152,6 +155,23 @@ def write_all(chunks: Iterable[bytes], fd: int, output: str) -> int:
                 raise fault(e, output) from e
             view = view[done:]
     return size
+
+
+def _gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Small pieces joined: headers and small files are many."""
+    kept: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        if len(chunk) < _GATHER:
+            kept.append(chunk)
+            size += len(chunk)
+            if size < _GATHER:
+                continue
+            chunk = b""
+        yield b"".join(kept)
+        yield chunk
+        kept, size = [], 0
+    yield b"".join(kept)
 
 
 @contextmanager
