@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from elfpack.blob import Blob
 from elfpack.errors import OutputError, RequestError
@@ -17,6 +17,8 @@ from elfpack.pack.directory import write_tree
 from elfpack.pack.tar import members
 from elfpack.paths import encode
 from elfpack.planning.entry import Plan
+
+T = TypeVar("T")
 
 
 class Written(NamedTuple):
@@ -55,6 +57,11 @@ def check_output(output: str) -> None:
         RequestError: the ending says nothing, or standard output is a terminal.
         OutputError: the directory does not exist or cannot be written, or is in the way.
     """
+    check_place(output, [e for w in WRITERS for e in w.endings], "an unpacked tree")
+
+
+def check_place(output: str, endings: Iterable[str], tree: str) -> None:
+    """As :func:`check_output`, for files of these endings. ``tree``: what a directory would be."""
     if output == STDOUT:
         if os.isatty(1):
             raise RequestError(
@@ -65,13 +72,11 @@ def check_output(output: str) -> None:
         _check_tree(output)
         return
     if os.path.isdir(encode(output)):
+        raise RequestError("is a directory", path=output, hint=f"write {output}/ for {tree}")
+    if not any(output.endswith(ending) and output != ending for ending in endings):
+        known = ", ".join(endings)
         raise RequestError(
-            "is a directory", path=output, hint=f"write {output}/ for an unpacked tree"
-        )
-    if _writer(output) is None:
-        endings = ", ".join(ending for writer in WRITERS for ending in writer.endings)
-        raise RequestError(
-            "its ending says nothing", path=output, hint=f"{endings}, a path ending in /, or -"
+            "its ending says nothing", path=output, hint=f"{known}, a path ending in /, or -"
         )
     _check_parent(output, output)
 
@@ -128,16 +133,17 @@ def write(plan: Plan, output: str) -> Written:
     """
     check_output(output)
     if output == STDOUT:
-        return Written(output, _to_descriptor(_bytes(members(plan)), 1, output), "tar")
+        return Written(output, to_descriptor(bytes_of(members(plan)), 1, output), "tar")
     if output.endswith("/"):
         _tree(plan, output)
         return Written(output, plan.size, "tree")
     writer = _writer(output)
     assert writer is not None
-    return Written(output, _file(writer.wrap(_bytes(members(plan))), output), writer.form)
+    return Written(output, _file(writer.wrap(bytes_of(members(plan))), output), writer.form)
 
 
-def _bytes(pieces: Iterable[bytes | Blob]) -> Iterator[bytes]:
+def bytes_of(pieces: Iterable[bytes | Blob]) -> Iterator[bytes]:
+    """The pieces that a writer gives, with their blobs' content."""
     for piece in pieces:
         if isinstance(piece, Blob):
             yield from piece.chunks()
@@ -146,6 +152,15 @@ def _bytes(pieces: Iterable[bytes | Blob]) -> Iterator[bytes]:
 
 
 def _file(chunks: Iterable[bytes], output: str) -> int:
+    return into_file(output, lambda fd: to_descriptor(chunks, fd, output))
+
+
+def into_file(output: str, fill: Callable[[int], T]) -> T:
+    """What ``fill`` makes of the descriptor of a new file, which then takes the place of OUT.
+
+    Raises:
+        OutputError: it cannot be written. OUT is as it was, also after any other error.
+    """
     path = encode(output)
     beside = _beside(path)
     try:
@@ -155,7 +170,7 @@ def _file(chunks: Iterable[bytes], output: str) -> int:
         raise _fault(e, output) from e
     try:
         try:
-            size = _to_descriptor(chunks, fd, output)
+            made = fill(fd)
         finally:
             os.close(fd)
         os.rename(beside, path)
@@ -164,7 +179,7 @@ def _file(chunks: Iterable[bytes], output: str) -> int:
         if isinstance(e, OSError):
             raise _fault(e, output) from e
         raise
-    return size
+    return made
 
 
 def _beside(path: bytes) -> bytes:
@@ -174,7 +189,8 @@ def _beside(path: bytes) -> bytes:
     return directory + b"/" + hidden if b"/" in path else hidden
 
 
-def _to_descriptor(chunks: Iterable[bytes], fd: int, output: str) -> int:
+def to_descriptor(chunks: Iterable[bytes], fd: int, output: str) -> int:
+    """The bytes written; an error of the output is its OutputError."""
     size = 0
     for chunk in chunks:
         view = memoryview(chunk)
@@ -191,31 +207,43 @@ def _to_descriptor(chunks: Iterable[bytes], fd: int, output: str) -> int:
 
 
 def _tree(plan: Plan, output: str) -> None:
+    names = {entry.path.split("/")[1] for entry in plan.entries}
+    into_directory(output, lambda top: write_tree(plan, top), names)
+
+
+def into_directory(output: str, fill: Callable[[bytes], T], names: Iterable[str]) -> T:
+    """What ``fill`` makes of the path of a new directory, which then takes the place of OUT.
+
+    ``names`` are all that it may make at the top.
+
+    Raises:
+        OutputError: it cannot be written. OUT is as it was, also after any other error.
+    """
     path = encode(output.rstrip("/") or "/")
     try:
         if os.path.isdir(path):
-            _in_place(plan, path)
-        else:
-            beside = _beside(path)
-            os.mkdir(beside, 0o777)
-            try:
-                write_tree(plan, beside)
-                os.rename(beside, path)
-            except BaseException:
-                _remove(beside)
-                raise
+            return _in_place(path, fill, names)
+        beside = _beside(path)
+        os.mkdir(beside, 0o777)
+        try:
+            made = fill(beside)
+            os.rename(beside, path)
+        except BaseException:
+            _remove(beside)
+            raise
     except OSError as e:
         raise _fault(e, output) from e
+    return made
 
 
-def _in_place(plan: Plan, path: bytes) -> None:
+def _in_place(path: bytes, fill: Callable[[bytes], T], names: Iterable[str]) -> T:
     """An empty directory, which may be a mount point, is filled; on failure emptied again."""
     try:
-        write_tree(plan, path)
+        return fill(path)
     except FileExistsError:  # another process writes there too: what it made stays
         raise
     except BaseException:
-        for name in {entry.path.split("/")[1] for entry in plan.entries}:
+        for name in names:
             _remove(os.path.join(path, encode(name)))
         raise
 

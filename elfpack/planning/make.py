@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from elfpack.errors import IncompleteError
 from elfpack.loader.resolve import Options, Resolver
+from elfpack.planning import container
 from elfpack.planning.assemble import Assembly, assemble
 from elfpack.planning.collect import Collection, Collector
 from elfpack.planning.entry import Plan
 from elfpack.planning.place import Placer
+from elfpack.planning.platforms import platforms
 from elfpack.planning.request import Request, made_directory
 from elfpack.planning.settle import as_root, dangling, differences, finding, search_path
 
@@ -27,6 +29,7 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
     placer = Placer(resolver.files, options.cwd)
     assembly = Assembly(resolver.files)
     assembly.add_all(placer.run(found, directories))
+    assembly.add_directories(container.directories(request.config))
     plan = _assemble(assembly, placer, found, request)
     image = as_root(plan)
     asked = options._replace(exclude=request.excluded_names)
@@ -38,7 +41,8 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
         lost = differences(plan, image, asked)
     if lost:
         raise IncompleteError(tuple(finding(difference) for difference in lost))
-    return replace(plan, findings=(*plan.findings, *dangling(plan, image)))
+    findings = (*plan.findings, *dangling(plan, image), *container.findings(plan, image))
+    return replace(plan, findings=findings, platforms=platforms(plan.programs, resolver.files))
 
 
 def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Request) -> Plan:
