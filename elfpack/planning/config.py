@@ -127,7 +127,7 @@ def _user(text: str) -> str:
     if text and (len(parts) > 2 or not all(parts)):
         raise RequestError("no user", path=text, hint="NAME or UID, and :GROUP or :GID if wanted")
     for part in parts:
-        if is_number(part) and int(part) > _LAST_ID:
+        if is_number(part) and (len(part) > 10 or int(part) > _LAST_ID):
             raise RequestError("no id", path=text, hint=f"engines take 0 to {_LAST_ID}")
     return text
 
