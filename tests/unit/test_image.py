@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import pytest
 
-from elfpack.elf import constants as c
 from elfpack.errors import RequestError
 from elfpack.formats import oci
 from elfpack.formats.oci import Descriptor, Platform
@@ -60,9 +59,8 @@ def test_a_directory_that_is_there_stays_as_it_is() -> None:
 def test_a_directory_behind_a_link() -> None:
     world: World = {"/bin": "-> usr/bin", "/usr/bin/app": "static"}
     plan = image_of(world, "/bin/app", workdir="/bin", volumes=["/bin/data"])
-    assert [e.path for e in plan.entries] == ["/bin", "/usr", "/usr/bin", "/usr/bin/app"] + [
-        "/usr/bin/data"
-    ]
+    paths = [e.path for e in plan.entries if e.reason.source != "parent"]
+    assert paths == ["/bin", "/usr/bin", "/usr/bin/app", "/usr/bin/data"]
 
 
 @pytest.mark.parametrize("config", [{"workdir": "/app"}, {"volumes": ["/app"]}])
@@ -246,8 +244,12 @@ def test_documents() -> None:
 
 @pytest.mark.parametrize(
     ("epoch", "shown"),
-    [(0, "1970-01-01T00:00:00Z"), (1700000000, "2023-11-14T22:13:20Z")]
-    + [(2**31, "2038-01-19T03:14:08Z"), (2**33 - 1, "2242-03-16T12:56:31Z")],
+    [
+        (0, "1970-01-01T00:00:00Z"),
+        (1700000000, "2023-11-14T22:13:20Z"),
+        (2**31, "2038-01-19T03:14:08Z"),
+        (2**33 - 1, "2242-03-16T12:56:31Z"),
+    ],
 )
 def test_time(epoch: int, shown: str) -> None:
     made = image("a", epoch=epoch)
