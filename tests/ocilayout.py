@@ -21,6 +21,8 @@ class Read(NamedTuple):
 
     config: dict[str, Any]
     manifest: dict[str, Any]
+    described: dict[str, Any]
+    """The manifest's descriptor in the index, the first of them."""
     names: list[dict[str, str]]
     """The annotations of each descriptor of the index."""
     repo_tags: list[str]
@@ -83,7 +85,7 @@ def _read(files: Mapping[str, bytes]) -> Read:
     assert docker["Layers"] == [_path(described["digest"])]
     assert not left, "nothing that is not pointed to"
     names = [descriptor["annotations"] for descriptor in index["manifests"]]
-    return Read(config, manifest, names, docker["RepoTags"], layer)
+    return Read(config, manifest, first, names, docker["RepoTags"], layer)
 
 
 def _judge_config(config: dict[str, Any], layer: str) -> None:
