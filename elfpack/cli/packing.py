@@ -134,7 +134,7 @@ class Target(Generic[W]):
     use: Callable[[Record, W], str]
     """The command that uses the output."""
     config: ImageConfig = PLAIN
-    examine: Callable[[Record], object] = id
+    examine: Callable[[Record], object] = lambda plan: None
     """Whether it can be made of a plan; raises if not."""
     document: Callable[[Record, W | None, str | None], dict[str, Any]] = _document
     """The summary as JSON."""

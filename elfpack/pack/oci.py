@@ -165,7 +165,7 @@ def _archive(plan: Plan, tags: Sequence[Reference], fd: int, output: str) -> tup
     known."""
     digest = _Digest(plan)
     expected = _size(plan)
-    size = out.to_descriptor((_before(_UNKNOWN._replace(size=expected), plan.epoch),), fd, output)
+    size = out.to_descriptor((before(_UNKNOWN._replace(size=expected), plan.epoch),), fd, output)
     size += out.to_descriptor(digest.chunks(), fd, output)
     layer = digest.descriptor()
     if layer.size != expected:
@@ -173,7 +173,7 @@ def _archive(plan: Plan, tags: Sequence[Reference], fd: int, output: str) -> tup
     made = image(plan, tags, layer)
     size += out.to_descriptor(_behind(made, size, plan.epoch), fd, output)
     os.lseek(fd, 0, os.SEEK_SET)
-    out.to_descriptor((_before(layer, plan.epoch),), fd, output)
+    out.to_descriptor((before(layer, plan.epoch),), fd, output)
     return made, size
 
 
@@ -184,7 +184,7 @@ def _stream(plan: Plan, tags: Sequence[Reference], output: str) -> tuple[Image, 
         pass
     layer = first.descriptor()
     made = image(plan, tags, layer)
-    size = out.to_descriptor((_before(layer, plan.epoch),), 1, output)
+    size = out.to_descriptor((before(layer, plan.epoch),), 1, output)
     size += out.to_descriptor(second.chunks(), 1, output)
     if second.descriptor() != layer:
         raise _changed(output)
@@ -204,7 +204,7 @@ def _size(plan: Plan) -> int:
     return sum(len(p) if isinstance(p, bytes) else p.size for p in members(plan))
 
 
-def _before(layer: Descriptor, epoch: int) -> bytes:
+def before(layer: Descriptor, epoch: int) -> bytes:
     """What stands before the layer in an archive: of one length, whatever its digest."""
     directories = (_header(path, tarfile.DIRTYPE, 0, epoch) for path in ("blobs", oci.BLOBS))
     return b"".join((*directories, _header(layer.path, tarfile.REGTYPE, layer.size, epoch)))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from elfpack.elf import constants as c
 from elfpack.elf.platform import platform
+from elfpack.errors import unreadable
 from elfpack.formats.oci import Platform
 from elfpack.loader.closure import Closure
 from elfpack.loader.files import Files
@@ -34,14 +35,17 @@ def _arm(closure: Closure, files: Files) -> int | None:
         return None
     from elfpack.elf.arm import version
 
-    newest = None
+    newest = 0
     for hit in (closure.hits[0], closure.interpreter):
         place = files.find(hit.real_path) if hit is not None else 0
         if isinstance(place, int):
             continue
-        source = files.open(place)
         try:
-            newest = max(newest or 0, version(source) or 0) or None
+            source = files.open(place)
+        except OSError as e:
+            raise unreadable(place.path, e.errno or 0) from e
+        try:
+            newest = max(newest, version(source) or 0)
         finally:
             source.close()
-    return newest
+    return newest or None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from typing import NamedTuple
 
 import pytest
@@ -10,7 +12,7 @@ from elfpack.errors import RequestError
 from elfpack.formats import oci
 from elfpack.formats.oci import Descriptor, Platform
 from elfpack.formats.reference import parse
-from elfpack.pack.oci import container, made_by, platform
+from elfpack.pack.oci import before, container, made_by, platform
 from elfpack.planning.config import ImageConfig
 from elfpack.planning.entry import Directory, Plan
 from tests.unit.test_planning import plan_of
@@ -273,3 +275,17 @@ def test_history_names_paths_of_the_image_only() -> None:
     world = {**GLIBC, "/home/me/a": "exe", "/home/me/b": "exe"}
     plan = image_of(world, "/home/me/a:/bin/a", "/home/me/b:/b \x1b")
     assert made_by(plan) == r"elfpack image /bin/a /b \x1b"
+
+
+@pytest.mark.parametrize("size", [0, 512, 2**33 - 512, 2**33, 10 * 2**33])
+@pytest.mark.parametrize("epoch", [0, 2**33 - 1])
+def test_what_stands_before_a_layer_has_one_length(size: int, epoch: int) -> None:
+    """It is written before the digest is known, and then again."""
+    layers = [Descriptor(oci.LAYER, f"sha256:{64 * digit}", size) for digit in "0f"]
+    heads = [before(layer, epoch) for layer in layers]
+    assert len(heads[0]) == len(heads[1])
+    with tarfile.open(fileobj=io.BytesIO(heads[1]), ignore_zeros=True) as tar:
+        members = [tar.next() for _ in range(3)]
+    found = members[-1]
+    assert found is not None
+    assert (found.name, found.size, found.mtime) == (layers[1].path, size, epoch)
