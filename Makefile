@@ -39,7 +39,7 @@ test: .venv/ready-dev ## unit and contract tests: no compiler, no network, no en
 oracle: .venv/ready-dev ## compare with the real loaders (needs gcc, musl-gcc, qemu, apt and root)
 	@$(PYTEST) tests/oracle
 
-docker: .venv/ready-dev ## run layers in a real Docker engine (needs one, and gcc)
+docker: .venv/ready-dev ## run layers and images in a real Docker engine (needs one, gcc, skopeo, umoci, podman)
 	@$(PYTEST) tests/docker
 
 bench: .venv/ready-dev ## measure against ldd and other peers, as ratios

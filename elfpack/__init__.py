@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from elfpack.errors import RequestError as RequestError
     from elfpack.loader.closure import Closure as Closure
     from elfpack.loader.closure import Library as Library
+    from elfpack.planning.config import ImageConfig as ImageConfig
 
 _HOMES = {
     "Closure": "loader.closure",
     "ElfpackError": "errors",
     "Finding": "errors",
+    "ImageConfig": "planning.config",
     "IncompleteError": "errors",
     "InputError": "errors",
     "Library": "loader.closure",
@@ -40,6 +42,7 @@ __all__ = [
     "Closure",
     "ElfpackError",
     "Finding",
+    "ImageConfig",
     "IncompleteError",
     "InputError",
     "Library",

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from elfpack.api.names import Name, name
 from elfpack.errors import Finding, RequestError
 from elfpack.pack.output import Written, write
 from elfpack.planning.entry import Entry
 from elfpack.planning.entry import Plan as Record
+
+if TYPE_CHECKING:
+    from elfpack.pack.oci import WrittenImage
 
 
 class Plan:
@@ -63,3 +69,21 @@ class Plan:
             InputError: a source changed since the plan was made.
         """
         return write(self.record, name(path).rstrip("/") + "/")
+
+    def write_image(self, path: Name, tags: str | Iterable[str]) -> WrittenImage:
+        """Write an image with its configuration: ``*.tar``, a docker-archive that is an OCI image
+        layout at once, or a path ending in ``/``, that layout as a directory.
+
+        Args:
+            path: where to; it appears whole or not at all.
+            tags: its name, or names: ``[HOST[:PORT]/]NAME[:TAG]``.
+
+        Raises:
+            RequestError: the ending says nothing, a tag is none, the programs need two machines.
+            OutputError: it cannot be written.
+            InputError: a source changed since the plan was made.
+        """
+        from elfpack.pack import oci
+
+        names = (tags,) if isinstance(tags, str) else tags
+        return oci.write(self.record, name(path), oci.parse_tags(names))

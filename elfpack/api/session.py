@@ -189,8 +189,8 @@ class Session:
             keep_privileges: keep setuid and setgid bits and file capabilities.
             output: where the plan will be written to; an earlier output of that name is left
                 out, should it lie in a directory that is added.
-            config: what the image will have besides its files; for a layer nobody knows.
-            config: what the image will have besides its files.
+            config: what the image will have besides its files, for
+                :meth:`elfpack.Plan.write_image`; for a layer nobody knows.
 
         Raises:
             InputError: a program cannot be read, or is none.
@@ -234,6 +234,7 @@ def plan(
     epoch: int = 0,
     strip: bool = False,
     keep_privileges: bool = False,
+    config: ImageConfig | None = None,
 ) -> Plan:
     """What an image needs for these programs to run in it as they do here.
 
@@ -250,4 +251,5 @@ def plan(
         epoch=epoch,
         strip=strip,
         keep_privileges=keep_privileges,
+        config=config,
     )

@@ -6,8 +6,9 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from types import FrameType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import click
 
@@ -19,7 +20,6 @@ from elfpack.cli import options, progress
 from elfpack.cli.ui import Results, Talk
 from elfpack.errors import ElfpackError, IncompleteError, RequestError, SeveralErrors
 from elfpack.loader.closure import Closure
-from elfpack.pack.output import Written
 from elfpack.paths import basename, is_utf8
 from elfpack.planning.config import PLAIN, ImageConfig
 from elfpack.planning.entry import SET_ID, Directory, Reason, Regular
@@ -105,22 +105,44 @@ _WHAT: tuple[Callable[[Any], Any], ...] = (
 )
 
 
-class Target(NamedTuple):
+class Outcome(Protocol):
+    """What every output has."""
+
+    @property
+    def output(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+
+
+W = TypeVar("W", bound=Outcome)
+
+
+def _document(plan: Record, written: Outcome | None, use: str | None) -> dict[str, Any]:
+    output, size = (written.output, written.size) if written is not None else (None, None)
+    return plandoc.document(plan, output, size, use)
+
+
+@dataclass(frozen=True)
+class Target(Generic[W]):
     """What a command makes of a plan."""
 
     example: str
     """A name for OUT, for advice."""
     check: Callable[[str], None]
     """Whether such an OUT can be written; raises if not."""
-    write: Callable[[Record, str], Written]
-    use: Callable[[Record, Written], str]
+    write: Callable[[Record, str], W]
+    use: Callable[[Record, W], str]
     """The command that uses the output."""
     config: ImageConfig = PLAIN
+    examine: Callable[[Record], object] = lambda plan: None
+    """Whether it can be made of a plan; raises if not."""
+    document: Callable[[Record, W | None, str | None], dict[str, Any]] = _document
+    """The summary as JSON."""
 
 
 def run(
     talk: Talk,
-    target: Target,
+    target: Target[W],
     *,
     programs: tuple[str, ...],
     output: str | None,
@@ -152,12 +174,14 @@ def run(
         _tell(talk, plan.record, where)
         _remark(talk, session, plan.record)
         _tell_owners(talk, plan.record, output)
+        target.examine(plan.record)
         written = None
         if output is not None and not dry_run:
             with progress.shown(talk, plan.record) as record:
                 written = target.write(record, output)
     use = target.use(plan.record, written) if written is not None else None
-    _summary(talk, plan.record, written, use, form)
+    document = target.document(plan.record, written, use) if form == "json" else None
+    _summary(talk, plan.record, written, use, document)
     return 0
 
 
@@ -290,10 +314,15 @@ def _because(found: Iterable[Reason]) -> list[str]:
     return (texts[:2] + (["..."] if len(texts) > 2 else [])) or ["--with"]
 
 
-def _summary(talk: Talk, plan: Record, written: Written | None, use: str | None, form: str) -> None:
-    if form == "json":
-        output, size = (written.output, written.size) if written is not None else (None, None)
-        text = json.dumps(plandoc.document(plan, output, size, use), indent=2)
+def _summary(
+    talk: Talk,
+    plan: Record,
+    written: Outcome | None,
+    use: str | None,
+    document: dict[str, Any] | None,
+) -> None:
+    if document is not None:
+        text = json.dumps(document, indent=2)
         _json(text, to_stderr=written is not None and written.output == "-")
     elif written is None:
         results = Results()

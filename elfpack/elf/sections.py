@@ -1,4 +1,4 @@
-"""What only sections tell, by pyelftools: the static symbol table of a program."""
+"""What only sections tell, by pyelftools: the static symbol table of a program, attributes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any
 
 from elfpack.blob import Source
 from elfpack.paths import decode
+
+_MOST = 1 << 16
+"""Bytes of a section that :func:`section` reads."""
 
 
 class _Stream(io.RawIOBase):
@@ -57,3 +60,17 @@ def defined_functions(source: Source) -> frozenset[str]:
     # The string table alone: it names what the program carries, and reading 100,000 symbols of
     # a Go program one by one takes seconds.
     return frozenset(map(decode, names))
+
+
+def section(source: Source, name: str) -> bytes:
+    """The content of a section, at most 64 KiB of it; empty if there is none that can be read."""
+    from elftools.elf.elffile import ELFFile
+
+    try:
+        found = ELFFile(io.BufferedReader(_Stream(source), 1 << 16)).get_section_by_name(name)
+        if found is None or found["sh_type"] == "SHT_NOBITS":
+            return b""
+        offset, size = found["sh_offset"], found["sh_size"]
+    except Exception:  # of every kind: it trusts the numbers that it reads
+        return b""
+    return source.pread(min(size, _MOST), offset) if offset < source.size else b""

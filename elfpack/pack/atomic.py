@@ -37,17 +37,16 @@ def target(output: str) -> bytes:
         raise fault(e, output) from e
 
 
-def check_file(output: str) -> None:
+def check_file(output: str, tree: str) -> None:
     """Whether a file of that name can be written, as far as that shows before any work is done.
+    ``tree`` is what would be written to a directory.
 
     Raises:
         RequestError: it is a directory.
         OutputError: its directory does not exist or cannot be written, or a socket is in the way.
     """
     if os.path.isdir(encode(output)):
-        raise RequestError(
-            "is a directory", path=output, hint=f"write {output}/ for an unpacked tree"
-        )
+        raise RequestError("is a directory", path=output, hint=f"write {output}/ for {tree}")
     path = target(output)
     if stat.S_ISSOCK(leftover.mode(path)):
         raise OutputError("is a socket", path=output, hint="write to a file")

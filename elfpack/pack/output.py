@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -56,6 +56,18 @@ def check_output(output: str) -> None:
         RequestError: the ending says nothing, or standard output is a terminal.
         OutputError: the directory does not exist or cannot be written, or is in the way.
     """
+    check_place(output, [e for writer in WRITERS for e in writer.endings], "an unpacked tree")
+    writer = _writer(output)
+    if writer is not None and writer.library and find_spec(writer.library) is None:
+        raise RequestError(
+            f"{writer.library} is not installed",
+            path=output,
+            hint=f"pip install {writer.library}, or write .tar or .tar.gz",
+        )
+
+
+def check_place(output: str, endings: Sequence[str], tree: str) -> None:
+    """As :func:`check_output`, for outputs with these endings; ``tree`` is what a directory is."""
     if output == STDOUT:
         if os.isatty(1):
             raise RequestError(
@@ -65,26 +77,20 @@ def check_output(output: str) -> None:
     if output.endswith("/"):
         check_tree(output)
         return
-    writer = _writer(output)
-    if writer is None and not os.path.isdir(encode(output)):
-        endings = ", ".join(ending for writer in WRITERS for ending in writer.endings)
+    if not _ends(output, endings) and not os.path.isdir(encode(output)):
+        known = ", ".join(endings)
         raise RequestError(
-            "its ending says nothing", path=output, hint=f"{endings}, a path ending in /, or -"
+            "its ending says nothing", path=output, hint=f"{known}, a path ending in /, or -"
         )
-    check_file(output)
-    if writer is not None and writer.library and find_spec(writer.library) is None:
-        raise RequestError(
-            f"{writer.library} is not installed",
-            path=output,
-            hint=f"pip install {writer.library}, or write .tar or .tar.gz",
-        )
+    check_file(output, tree)
+
+
+def _ends(output: str, endings: Iterable[str]) -> bool:
+    return any(output.endswith(ending) and output != ending for ending in endings)
 
 
 def _writer(output: str) -> Writer | None:
-    for writer in WRITERS:
-        if any(output.endswith(e) and output != e for e in writer.endings):
-            return writer
-    return None
+    return next((writer for writer in WRITERS if _ends(output, writer.endings)), None)
 
 
 def identities(output: str) -> frozenset[tuple[int, int]]:
@@ -108,7 +114,7 @@ def write(plan: Plan, output: str) -> Written:
     """
     check_output(output)
     if output == STDOUT:
-        return Written(output, write_all(_bytes(members(plan)), 1, output), "tar")
+        return Written(output, write_all(bytes_of(members(plan)), 1, output), "tar")
     if output.endswith("/"):
         with new_tree(output) as top:
             write_tree(plan, top)
@@ -116,11 +122,12 @@ def write(plan: Plan, output: str) -> Written:
     writer = _writer(output)
     assert writer is not None
     with new_file(output) as fd:
-        size = write_all(writer.wrap(_bytes(members(plan))), fd, output)
+        size = write_all(writer.wrap(bytes_of(members(plan))), fd, output)
     return Written(output, size, writer.form)
 
 
-def _bytes(pieces: Iterable[bytes | Blob]) -> Iterator[bytes]:
+def bytes_of(pieces: Iterable[bytes | Blob]) -> Iterator[bytes]:
+    """The pieces that a writer gives, with their blobs' content."""
     for piece in pieces:
         if isinstance(piece, Blob):
             yield from piece.chunks()

@@ -51,6 +51,23 @@ class Assembly:
         for put in sorted(waiting, key=_links_from_the_top):
             self._add(put)
 
+    def add_directories(self, puts: Iterable[Put]) -> None:
+        """Directories that have to be there: one that is keeps its mode and owner.
+
+        Raises:
+            RequestError: a file is in the way.
+        """
+        for put in puts:
+            known = self._puts.get(self._canonical(put))
+            if known is None:
+                self._add(put)
+            elif not isinstance(known.what, PutDirectory):
+                raise RequestError(
+                    f"{_source(known)} is no directory, as {put.named} has to be",
+                    path=known.path,
+                    hint="give one of them another path",
+                )
+
     def _add(self, put: Put) -> None:
         path = self._canonical(put)
         if path == "/":

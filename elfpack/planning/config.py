@@ -2,23 +2,198 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from elfpack.errors import RequestError
+from elfpack.paths import components, is_utf8, normal
+
+_PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
+_LAST_PORT = 65535
+_LAST_ID = 2**31 - 1
+"""Source: moby/sys/user, maxID."""
+_SIGNALS = frozenset(
+    (
+        *("ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT"),
+        *("KILL", "PIPE", "POLL", "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM"),
+        *("TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU"),
+        *("XFSZ", "RTMIN", *(f"RTMIN+{n}" for n in range(1, 16))),
+        *("RTMAX", *(f"RTMAX-{n}" for n in range(1, 15))),
+    )
+)
+"""Source: moby/sys/signal, signal_linux.go."""
+_LAST_SIGNAL = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageConfig:
-    """How a container of the image starts.
+    """How a container of the image starts. Checked when it is made, and brought into one form.
 
-    Source: OCI image-spec, config.md.
+    Source: OCI image-spec, config.md; what a Dockerfile's instructions of these names take.
+
+    Raises:
+        RequestError: a value is none of its kind.
     """
 
-    env: tuple[tuple[str, str], ...] = ()
-    """Names and values; each name once."""
+    entrypoint: Sequence[str] | None = None
+    """What is started, with its first arguments. None: the first program; empty: ``cmd`` says."""
+    cmd: Sequence[str] = ()
+    """Arguments that follow, unless the user of the image gives others."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+    """``NAME`` or ``UID``, and ``:GROUP`` or ``:GID``; empty for root."""
     workdir: str = "/"
+    exposed_ports: Sequence[str] = ()
+    """``80``, ``53/udp``, ``8000-8010/tcp``; a port a member once it is made, with its protocol."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    volumes: Sequence[str] = ()
+    """Absolute paths of mount points."""
+    stop_signal: str = ""
+    """``SIGTERM``, ``TERM`` or its number; empty for the engine's own, which is that."""
+
+    def __post_init__(self) -> None:
+        made: dict[str, object] = {
+            "entrypoint": None if self.entrypoint is None else _words(self.entrypoint),
+            "cmd": _words(self.cmd, may_be_empty=True),
+            "env": _named(self.env, "variable"),
+            "user": _user(self.user),
+            "workdir": _path(self.workdir, "working directory"),
+            "exposed_ports": tuple(
+                dict.fromkeys(p for t in _list(self.exposed_ports) for p in _ports(t))
+            ),
+            "labels": _named(self.labels, "label"),
+            "volumes": tuple(dict.fromkeys(map(_volume, _list(self.volumes)))),
+            "stop_signal": _signal(self.stop_signal),
+        }
+        for name, value in made.items():
+            object.__setattr__(self, name, value)
 
     def variable(self, name: str) -> str:
         """The value that a program of the image sees; empty if there is none."""
-        return dict(self.env).get(name, "")
+        return self.env.get(name, "")
+
+
+def _text(text: str) -> str:
+    """``text``, if a configuration, which is JSON and becomes C strings, can hold it."""
+    if not is_utf8(text) or "\0" in text:
+        raise RequestError(
+            "has bytes that the configuration of an image cannot hold",
+            path=text,
+            hint="UTF-8 without NUL",
+        )
+    return text
+
+
+def _list(texts: Sequence[str]) -> Sequence[str]:
+    if isinstance(texts, str):  # its letters would be taken for members
+        raise RequestError("is one text", path=texts or "''", hint="give a list")
+    return texts
+
+
+def _words(texts: Sequence[str], *, may_be_empty: bool = False) -> tuple[str, ...]:
+    words = tuple(map(_text, _list(texts)))
+    if words and not words[0] and not may_be_empty:
+        raise RequestError("the entrypoint has no name", path="''", hint="name a program")
+    return words
+
+
+def _named(values: Mapping[str, str], what: str) -> dict[str, str]:
+    for name in values:
+        if not name or "=" in name:
+            raise RequestError(f"no name of a {what}", path=name or "''", hint="write NAME=VALUE")
+    return {_text(name): _text(value) for name, value in values.items()}
+
+
+def _path(text: str, what: str) -> str:
+    if not text.startswith("/") or ".." in components(text):
+        raise RequestError(
+            f"a {what} is an absolute path without '..'",
+            path=text or "''",
+            hint=f"write {normal(text)}" if text else "leave it out for /",
+        )
+    return normal(_text(text))
+
+
+def _volume(text: str) -> str:
+    path = _path(text, "volume")
+    if path == "/":
+        raise RequestError("the whole image cannot be a volume", path=text, hint="name a directory")
+    return path
+
+
+def _user(text: str) -> str:
+    parts = _text(text).split(":")
+    if text and (len(parts) > 2 or not all(parts)):
+        raise RequestError("no user", path=text, hint="NAME or UID, and :GROUP or :GID if wanted")
+    for part in parts:
+        if is_number(part) and (len(part) > 10 or int(part) > _LAST_ID):
+            raise RequestError("no id", path=text, hint=f"engines take 0 to {_LAST_ID}")
+    return text
+
+
+def is_number(text: str) -> bool:
+    """Whether engines take it for an id, not for a name."""
+    return text.isascii() and text.isdigit()
+
+
+def _ports(text: str) -> Iterable[str]:
+    match = _PORT.fullmatch(text)
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if match is None or not 0 < first <= last <= _LAST_PORT:
+        raise RequestError(
+            "no port", path=text or "''", hint="80, 53/udp or 8000-8010/tcp, of 1 to 65535"
+        )
+    protocol = (match[3] or "tcp").lower()
+    return (f"{port}/{protocol}" for port in range(first, last + 1))
+
+
+def _signal(text: str) -> str:
+    if is_number(text):
+        if len(text) <= 3 and 0 < int(text) <= _LAST_SIGNAL:
+            return str(int(text))
+    elif not text:
+        return ""
+    elif text.upper().removeprefix("SIG") in _SIGNALS:
+        return "SIG" + text.upper().removeprefix("SIG")
+    raise RequestError("no signal", path=text, hint="SIGTERM, TERM or its number")
+
+
+def pair(text: str) -> tuple[str, str]:
+    """``NAME=VALUE`` taken apart.
+
+    Raises:
+        RequestError: it has no ``=``: no value is taken from elsewhere.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise RequestError(
+            "has no name" if equals else "has no value", path=text or "''", hint="write NAME=VALUE"
+        )
+    return name, value
+
+
+def words(text: str) -> tuple[str, ...]:
+    """One word, or a JSON array of strings, as a Dockerfile has it. No shell splits it.
+
+    Raises:
+        RequestError: it begins as an array and is none, or it is empty.
+    """
+    if not text:
+        raise RequestError("an empty word", path="''", hint="leave it out, or write [] for none")
+    if not text.startswith("["):
+        return (text,)
+    import json
+
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
+        raise RequestError(
+            "no JSON array of strings", path=text, hint='write ["WORD", "WORD"], with double quotes'
+        )
+    return tuple(found)
 
 
 PLAIN = ImageConfig()

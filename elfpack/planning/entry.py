@@ -10,6 +10,7 @@ from typing import NamedTuple
 from elfpack.blob import Blob
 from elfpack.elf.file import Abi
 from elfpack.errors import Finding
+from elfpack.formats.oci import Platform
 from elfpack.loader.closure import Closure
 from elfpack.loader.hwcaps import BASELINE
 from elfpack.loader.records import Hit
@@ -24,7 +25,7 @@ class Reason(NamedTuple):
 
     source: str
     """``program``, ``interpreter``, ``library``, ``link``, ``parent``, ``added``, ``mkdir``,
-    ``ld.so.cache``, or the name of a runtime module."""
+    ``workdir``, ``volume``, ``ld.so.cache``, or the name of a runtime module."""
     evidence: str = ""
     """A needed name, a symbol, a database: what was seen."""
     because_of: str = ""
@@ -119,6 +120,8 @@ class Plan:
     """The path of the first program."""
     abi: Abi | None = None
     """The machine of the first program."""
+    platforms: tuple[tuple[Platform, str], ...] = ()
+    """What the programs run on, the first one's first, each with the name of its first program."""
     findings: tuple[Finding, ...] = ()
     """What the user should know: notes of modules, conflicts, what was left out."""
     missing: tuple[str, ...] = field(default=())

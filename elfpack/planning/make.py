@@ -7,13 +7,15 @@ from dataclasses import replace
 
 from elfpack.errors import IncompleteError
 from elfpack.loader.resolve import Options, Resolver
+from elfpack.planning import container
 from elfpack.planning.assemble import Assembly, assemble
 from elfpack.planning.collect import Collection, Collector, opened_objects
 from elfpack.planning.entry import Opened, Plan
 from elfpack.planning.place import Placer
+from elfpack.planning.platforms import platforms
 from elfpack.planning.request import Request, made_directory
 from elfpack.planning.searchpath import SearchPath
-from elfpack.planning.settle import dangling, differences, image_of, told
+from elfpack.planning.settle import Image, dangling, differences, image_of, told
 
 
 def make(resolver: Resolver, options: Options, request: Request) -> Plan:
@@ -30,6 +32,7 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
     placer = Placer(resolver.files, options.cwd)
     assembly = Assembly(resolver.files, keep_privileges=request.keep_privileges)
     assembly.add_all(placer.run(found, directories))
+    assembly.add_directories(container.directories(request.config))
     plan = finish(_assemble(assembly, placer, found, request))
     asked = options._replace(exclude=request.excluded_names)
     search_path = SearchPath(resolver.files)
@@ -37,7 +40,7 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
         image = image_of(plan, asked)
         lost = differences(plan, image, resolver, asked)
         if not lost:
-            return replace(plan, findings=(*plan.findings, *dangling(plan, image)))
+            return _complete(plan, image, resolver)
         if not search_path.add(lost):
             break
         assembly.revise(search_path.puts())
@@ -48,6 +51,12 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
 _ROUNDS = 4
 """Times that the plan is looked at: as it is, with what comes from outside the loader's own ways,
 with the rest of what is lost, and once more."""
+
+
+def _complete(plan: Plan, image: Image, resolver: Resolver) -> Plan:
+    """What a plan that is right tells besides."""
+    findings = (*plan.findings, *dangling(plan, image), *container.findings(plan, image.tree))
+    return replace(plan, findings=findings, platforms=platforms(plan.programs, resolver.files))
 
 
 def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Request) -> Plan:

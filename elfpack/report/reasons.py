@@ -13,6 +13,8 @@ _FORMS = {
     "parent": "directory of {because_of}",
     "added": "added: {because_of}",
     "mkdir": "asked for",
+    "workdir": "working directory",
+    "volume": "mount point of a volume",
     "ld.so.cache": "search path: {evidence}",
 }
 

@@ -1,43 +1,21 @@
-"""How an output is used: the command that makes an image of it."""
+"""How an output is used: the command that makes an image of it, or runs it."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
+from collections.abc import Sequence
 
-from elfpack.elf.file import Abi
+from elfpack.formats.reference import Reference
 from elfpack.paths import basename
 from elfpack.planning.entry import Plan, Regular
-
-_PLATFORMS = {
-    "x86_64": "linux/amd64",
-    "i686": "linux/386",
-    "aarch64": "linux/arm64",
-    "ppc64le": "linux/ppc64le",
-    "s390x": "linux/s390x",
-    "riscv64": "linux/riscv64",
-    "loongarch64": "linux/loong64",
-    "mips64": "linux/mips64le",
-}
-"""Machines as container engines name them. Source: OCI image-spec, config.md; Go's GOARCH."""
-
-
-def platform(abi: Abi, machine: str) -> str | None:
-    """``linux/arm64`` for a machine; None for one that engines do not know."""
-    if machine == "armv7l":
-        return "linux/arm/v7" if abi.flags & 0x400 else "linux/arm/v6"
-    return _PLATFORMS.get(machine)
 
 
 def command(plan: Plan, output: str, form: str, host: str) -> str:
     """The ``docker import`` command for an output; ``host`` is this machine, as uname -m has it."""
     words = ["docker", "import"]
-    machine = plan.programs[0].closure.hits[0].elf.header.machine_name if plan.programs else host
-    if plan.abi is not None and not _runs_here(machine, host):
-        named = platform(plan.abi, machine)
-        if named is not None:
-            words += ["--platform", named]
+    words += _platform(plan, host)
     if plan.entrypoint is not None:
         # Exec form: an image from scratch has no shell to split a line at spaces.
         words += ["--change", f"ENTRYPOINT {json.dumps([plan.entrypoint])}"]
@@ -55,6 +33,29 @@ def _attributes(plan: Plan) -> str:
     if any(isinstance(e, Regular) and e.capability for e in plan.entries):
         return "--xattrs --xattrs-include=security.capability "
     return ""
+
+
+def image_command(plan: Plan, output: str, tags: Sequence[Reference], host: str) -> str:
+    """The command that loads an image and runs it, or copies its layout to where it can be run."""
+    reference = tags[0]
+    if output.endswith("/"):
+        source = f"oci:{output.rstrip('/') or '/'}:{reference.tag}"
+        return shlex.join(["skopeo", "copy", source, f"docker-daemon:{reference.familiar}"])
+    load = ["docker", "load"] + (["-i", output] if output != "-" else [])
+    run = ["docker", "run", "--rm", *_platform(plan, host), reference.familiar]
+    return f"{shlex.join(load)} && {shlex.join(run)}"
+
+
+def _platform(plan: Plan, host: str) -> list[str]:
+    """The option that says so if a plan is for another machine."""
+    machine = plan.programs[0].closure.hits[0].elf.header.machine_name if plan.programs else host
+    if _runs_here(machine, host) or not plan.platforms:
+        return []
+    # v8 is the one that arm64 stands for, and not every engine takes it in words.
+    platform = plan.platforms[0][0]
+    if platform.architecture == "arm64":
+        platform = platform._replace(variant="")
+    return ["--platform", str(platform)]
 
 
 def _runs_here(machine: str, host: str) -> bool:

@@ -278,8 +278,10 @@ class Interruption(NamedTuple):
     name: str
     signal: signal.Signals
     output: str
+    command: tuple[str, ...] = ("layer",)
 
 
+IMAGE = ("image", "-t", "hello:1")
 INTERRUPTIONS = [
     Interruption(f"{number.name} {name}", number, output)
     for number in (signal.SIGINT, signal.SIGTERM)
@@ -289,6 +291,13 @@ INTERRUPTIONS = [
         ("gzip", "out/new.tar.gz"),
         ("zstd", "out/new.tar.zst"),
         ("new tree", "out/new/"),
+        ("empty directory", "out/empty/"),
+    )
+] + [
+    Interruption(f"image, {name}", signal.SIGTERM, output, IMAGE)
+    for name, output in (
+        ("old tar", "out/old.tar"),
+        ("new layout", "out/new/"),
         ("empty directory", "out/empty/"),
     )
 ]
@@ -356,7 +365,7 @@ def _heed_signals() -> None:
 def _interrupt(here: Path, case: Interruption, before: dict[str, bytes | None]) -> Ran:
     """A run that gets its signal as soon as something of its output is there."""
     with subprocess.Popen(
-        [*COMMAND, "layer", "./app", "--add", "big", "-o", case.output],
+        [*COMMAND, *case.command, "./app", "--add", "big", "-o", case.output],
         cwd=here,
         env=environment(),
         preexec_fn=_heed_signals,

@@ -69,8 +69,9 @@ def test_help_of_an_option_is_sentences(option: click.Option) -> None:
     assert not option.help[0].islower(), option.help
 
 
-def test_help_names_every_module() -> None:
-    text = " ".join(elfpack("layer", "--help").out)
+@pytest.mark.parametrize("command", ["layer", "image"])
+def test_help_names_every_module(command: str) -> None:
+    text = " ".join(elfpack(command, "--help").out)
     for module in MODULES:
         assert f"{module.name}:" in text
 
@@ -127,6 +128,10 @@ USAGES = [
     Usage("unknown option", ["--frobnicate"], ["--frobnicate"]),
     Usage("unknown option of deps", ["deps", "--frobnicate", ENV], ["--frobnicate"]),
     Usage("unknown option of layer", ["layer", "--frobnicate", ENV], ["--frobnicate"]),
+    Usage("unknown option of image", ["image", "--frobnicate", ENV], ["--frobnicate"]),
+    Usage("no tag", ["image", ENV, "-o", "a.tar"], ["--tag"]),
+    Usage("no output of image", ["image", ENV, "-t", "a"], ["-o"]),
+    Usage("nothing to make an image of", ["image", "-t", "a", "-o", "a.tar"], ["PROGRAM"]),
     Usage("nothing to look at", ["deps"], ["PROGRAM"]),
     Usage("nothing to pack", ["layer", "-o", "a.tar"], ["PROGRAM"]),
     Usage("unknown format of deps", ["deps", "--format", "yaml", ENV], ["yaml", "ldd", "json"]),

@@ -165,6 +165,7 @@ def test_import_of_the_package_loads_nothing() -> None:
 
 PUBLIC = {
     *("Closure", "Library", "Plan", "Session", "plan", "resolve", "__version__"),
+    "ImageConfig",
     *("ElfpackError", "Finding", "IncompleteError", "InputError", "OutputError", "RequestError"),
 }
 """What build scripts may import."""

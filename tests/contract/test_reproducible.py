@@ -14,6 +14,7 @@ import zstandard
 
 from tests.cli import elfpack, environment
 from tests.contract.tree import described, described_tree, members, rows, tar
+from tests.ocilayout import of_archive, of_directory
 
 ENV = "/usr/bin/env"
 ACCOUNTS = "/usr/bin/getent"
@@ -46,6 +47,10 @@ WORLDS = [
     World("no locale, no path", {"PATH": "", "LC_ALL": "POSIX"}),
 ]
 ENDINGS = ("a.tar", "a.tar.gz", "a.tar.zst", "a/")
+IMAGE = (
+    *(ACCOUNTS, ENV, "-t", "a:1", "-t", "b/c", "--env", "B=2", "--env", "A=1", "--user", "nobody"),
+    *("--label", "y=1", "--label", "x=2", "--expose", "80-90", "--volume", "/v", "--volume", "/u"),
+)
 
 
 @pytest.fixture(name="first", scope="module")
@@ -54,6 +59,8 @@ def _first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     here = tmp_path_factory.mktemp("first")
     for ending in ENDINGS:
         assert elfpack("layer", "-q", ACCOUNTS, ENV, "-o", f"{here}/{ending}").status == 0
+    for ending in ("image.tar", "image/"):
+        assert elfpack("image", "-q", *IMAGE, "-o", f"{here}/{ending}").status == 0
     return here
 
 
@@ -76,6 +83,35 @@ def test_same_tree(world: World, first: Path, tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == [".b.elfpack", "b"]
 
 
+@pytest.mark.parametrize("world", rows(WORLDS))
+def test_same_image(world: World, first: Path, tmp_path: Path) -> None:
+    env = environment(**world.variables)
+    for ending in ("b.tar", "b/"):
+        arguments = ("image", *IMAGE, "-o", ending)
+        ran = elfpack(*arguments, cwd=tmp_path, env=env, preexec=world.preexec)
+        assert ran.status == 0, ran.err
+    assert (tmp_path / "b.tar").read_bytes() == (first / "image.tar").read_bytes()
+    assert described_tree(tmp_path / "b") == described_tree(first / "image")
+    assert of_directory(tmp_path / "b") == of_archive((first / "image.tar").read_bytes())
+
+
+def test_image_holds_the_layer(first: Path) -> None:
+    layer = described(of_archive((first / "image.tar").read_bytes()).layer)
+    plain = described((first / "a.tar").read_bytes())
+    assert {path: row for path, row in layer.items() if path not in ("/u", "/v")} == plain
+
+
+def test_options_in_another_order_are_the_same_image(first: Path, tmp_path: Path) -> None:
+    """Where order means nothing: labels, ports, volumes."""
+    swapped = (
+        *(ACCOUNTS, ENV, "--volume=/u", "--volume=/v", "--label", "x=2", "--label", "y=1"),
+        *("--expose=85-90", "--expose=80-84", "--user=nobody", "-t", "a:1", "-t", "b/c"),
+        *("--env", "B=2", "--env", "A=1"),
+    )
+    assert elfpack("image", *swapped, "-o", tmp_path / "b.tar").status == 0
+    assert (tmp_path / "b.tar").read_bytes() == (first / "image.tar").read_bytes()
+
+
 def _somebody() -> tuple[str, ...]:
     """What makes a command run as another user; nothing where that cannot be had."""
     # That user may read what root may: the interpreter that runs the tests can be in its home.
@@ -94,6 +130,12 @@ def test_same_bytes_for_another_user(first: Path) -> None:
     ran = elfpack("layer", ACCOUNTS, ENV, "-o", "-", before=_somebody())
     assert ran.status == 0, ran.err
     assert ran.stdout == (first / "a.tar").read_bytes()
+
+
+def test_same_image_for_another_user(first: Path) -> None:
+    ran = elfpack("image", *IMAGE, "-o", "-", before=_somebody())
+    assert ran.status == 0, ran.err
+    assert ran.stdout == (first / "image.tar").read_bytes()
 
 
 def test_compressed_layer_holds_the_plain_one(first: Path) -> None:

@@ -16,7 +16,7 @@ from tests.contract.tree import LIBC, LOADER, library, plant, program, static, s
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
 
-SCHEMAS = ("deps-1.json", "layer-1.json")
+SCHEMAS = ("deps-1.json", "layer-1.json", "image-1.json")
 NOT_UTF8 = os.fsdecode(b"/bin/\xff name")
 
 
@@ -214,3 +214,47 @@ def test_layer_of(row: Layer, root: Path) -> None:
 def test_layer_of_a_program_of_this_machine(program: str) -> None:
     document = valid(elfpack("layer", program, "--dry-run", "--format", "json"), "layer-1.json")
     assert program in (document["entrypoint"], *[p["name"] for p in document["programs"]])
+
+
+def test_image_is_a_layer_and_more() -> None:
+    layer, image = schema("layer-1.json"), schema("image-1.json")
+    own = {"schema", "use", "image"}
+    assert set(image["required"]) == {*layer["required"], "image"}
+    assert set(image["properties"]) == {*layer["properties"], "image"}
+    for name in set(image["properties"]) - own:
+        assert image["properties"][name] == layer["properties"][name]
+    assert {n: image["$defs"][n] for n in layer["$defs"]} == layer["$defs"]
+
+
+def test_image(root: Path, tmp_path: Path) -> None:
+    given = (
+        *("--root", root, "--format", "json", "-t", "hello:1", "-t", "localhost:5000/hello"),
+        *("--env", "A=b", "--cmd", "x", "--user", "5", "--workdir", "/w", "--expose", "80"),
+        *("--label", "k=v", "--volume", "/data", "--stop-signal", "INT"),
+    )
+    out = tmp_path / "a.tar"
+    dry = valid(elfpack("image", "/bin/good", *given, "--dry-run"), "image-1.json")
+    written = valid(elfpack("image", "/bin/good", *given, "-o", out), "image-1.json")
+    config = {
+        "Entrypoint": ["/bin/good"],
+        "Cmd": ["x"],
+        "Env": ["A=b"],
+        "User": "5",
+        "WorkingDir": "/w",
+        "ExposedPorts": {"80/tcp": {}},
+        "Labels": {"k": "v"},
+        "Volumes": {"/data": {}},
+        "StopSignal": "SIGINT",
+    }
+    assert dry["image"] == {
+        "tags": ["hello:1", "localhost:5000/hello:latest"],
+        "platform": "linux/amd64",
+        "config": config,
+        **dict.fromkeys(("config_digest", "manifest_digest", "diff_id")),
+    }
+    assert written["image"]["config"] == config
+    assert written["output_size"] == out.stat().st_size
+    assert str(out) in written["use"]
+    reasons = {e["path"]: e["reason"]["text"] for e in written["entries"]}
+    assert reasons["/w"] == "working directory"
+    assert reasons["/data"] == "mount point of a volume"

@@ -145,7 +145,7 @@ def test_a_library_in_the_way() -> None:
 
 def test_the_images_own_library_path_needs_no_cache() -> None:
     world = {**GLIBC, "/exe": "exe needs=liba.so", "/p/liba.so": "lib"}
-    config = ImageConfig(env=(("LD_LIBRARY_PATH", "/p"),))
+    config = ImageConfig(env={"LD_LIBRARY_PATH": "/p"})
     plan = plan_of(world, "/exe", library_path="/p", config=config)
     assert CACHE not in paths(plan)
     assert names(plan, "/exe", library_path="/p") == ["liba.so /p/liba.so"]
@@ -158,7 +158,7 @@ def test_the_images_own_library_path_in_the_way() -> None:
         "/lib64/liba.so": "lib",
         "/p/liba.so": "lib soname=p",
     }
-    config = ImageConfig(env=(("LD_LIBRARY_PATH", "/p"),))
+    config = ImageConfig(env={"LD_LIBRARY_PATH": "/p"})
     told = lost(world, "/exe", added=("/p",), config=config)
     assert "would not load /lib64/liba.so for liba.so, but /p/liba.so" in told[0]
 
@@ -248,7 +248,7 @@ def test_a_script_comes_down_to_the_same_program() -> None:
 
 
 def test_a_script_that_another_path_leads_elsewhere() -> None:
-    config = ImageConfig(env=(("PATH", "/opt/bin:/bin"),))
+    config = ImageConfig(env={"PATH": "/opt/bin:/bin"})
     told = lost(SCRIPT, "/run", config=config)
     assert told == [
         "/run: in the image it would come down to /usr/bin/env, not to /usr/bin/tool "

@@ -1,0 +1,144 @@
+"""The configuration of an image: each value is of its kind, and in one form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from elfpack.errors import RequestError
+from elfpack.planning.config import PLAIN, ImageConfig, pair, words
+
+NOT_UTF8 = "\udcff"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "made"),
+    [
+        ("entrypoint", ["/a", ""], ("/a", "")),
+        ("entrypoint", [], ()),
+        ("entrypoint", None, None),
+        ("cmd", ["", "x"], ("", "x")),
+        ("env", {"A": "", "B": "x=y"}, {"A": "", "B": "x=y"}),
+        ("user", "app", "app"),
+        ("user", "0", "0"),
+        ("user", "1000:app", "1000:app"),
+        ("user", "app:2147483647", "app:2147483647"),
+        ("workdir", "/a//b/./c/", "/a/b/c"),
+        ("workdir", "/", "/"),
+        ("exposed_ports", ["80"], ("80/tcp",)),
+        ("exposed_ports", ["80/tcp", "53/udp", "80"], ("80/tcp", "53/udp")),
+        ("exposed_ports", ["8000-8002/UDP"], ("8000/udp", "8001/udp", "8002/udp")),
+        ("exposed_ports", ["9/sctp", "7-7", "080"], ("9/sctp", "7/tcp", "80/tcp")),
+        ("exposed_ports", ["65535"], ("65535/tcp",)),
+        ("labels", {"org.example.a": "\u00e9 \n"}, {"org.example.a": "\u00e9 \n"}),
+        ("volumes", ["/data/", "/data", "/x"], ("/data", "/x")),
+        ("stop_signal", "SIGTERM", "SIGTERM"),
+        ("stop_signal", "term", "SIGTERM"),
+        ("stop_signal", "SIGRTMIN+3", "SIGRTMIN+3"),
+        ("stop_signal", "09", "9"),
+        ("stop_signal", "", ""),
+    ],
+)
+def test_value(field: str, value: Any, made: object) -> None:
+    config = ImageConfig(**{field: value})
+    assert getattr(config, field) == made
+    assert ImageConfig(**{field: made}) == config, "what was made is taken again"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("entrypoint", "/a"),
+        ("entrypoint", [""]),
+        ("entrypoint", ["/a", "b\0c"]),
+        ("entrypoint", [NOT_UTF8]),
+        ("cmd", "x"),
+        ("cmd", [NOT_UTF8]),
+        ("env", {"": "x"}),
+        ("env", {"A=B": "x"}),
+        ("env", {"A": NOT_UTF8}),
+        ("env", {"A": "x\0"}),
+        ("user", ":0"),
+        ("user", "app:"),
+        ("user", "a:b:c"),
+        ("user", "2147483648"),
+        ("user", "0:2147483648"),
+        ("user", "9" * 5000),
+        ("user", NOT_UTF8),
+        ("workdir", ""),
+        ("workdir", "srv"),
+        ("workdir", "/a/../b"),
+        ("workdir", f"/{NOT_UTF8}"),
+        ("exposed_ports", ["0"]),
+        ("exposed_ports", ["65536"]),
+        ("exposed_ports", ["9-8"]),
+        ("exposed_ports", ["80/icmp"]),
+        ("exposed_ports", ["8080:80"]),
+        ("exposed_ports", ["80 81"]),
+        ("exposed_ports", ["http"]),
+        ("exposed_ports", [""]),
+        ("exposed_ports", ["\u0668\u0660"]),
+        ("exposed_ports", ["80\n"]),
+        ("exposed_ports", "80"),
+        ("labels", {"": "x"}),
+        ("volumes", ["data"]),
+        ("volumes", ["/"]),
+        ("volumes", ["/a/.."]),
+        ("volumes", "/data"),
+        ("stop_signal", "SIGNOPE"),
+        ("stop_signal", "0"),
+        ("stop_signal", "65"),
+        ("stop_signal", "-9"),
+        ("stop_signal", "9" * 5000),
+        ("stop_signal", "RTMIN+16"),
+    ],
+)
+def test_no_value(field: str, value: Any) -> None:
+    with pytest.raises(RequestError) as caught:
+        ImageConfig(**{field: value})
+    assert caught.value.path
+    assert caught.value.hint
+
+
+def test_it_is_a_record() -> None:
+    env = {"A": "1"}
+    config = ImageConfig(env=env)
+    env["A"] = "2"
+    assert (config.variable("A"), config.variable("B")) == ("1", "")
+    assert ImageConfig() == PLAIN
+    with pytest.raises(AttributeError):
+        config.user = "x"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("/hello", ("/hello",)),
+        ("two words", ("two words",)),
+        ('["/hello", "a b"]', ("/hello", "a b")),
+        ("[]", ()),
+        ('"x"', ('"x"',)),
+        ("{}", ("{}",)),
+        (" [", (" [",)),
+        (r'["\u00e9"]', ("\u00e9",)),
+    ],
+)
+def test_words(text: str, made: tuple[str, ...]) -> None:
+    assert words(text) == made
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", "['a']", '["a",]', '["a"] x', "[1]", "[null]", '[["a"]]', "[" * 100_000]
+)
+def test_no_words(text: str) -> None:
+    with pytest.raises(RequestError):
+        words(text)
+
+
+def test_pair() -> None:
+    assert pair("A=b=c") == ("A", "b=c")
+    assert pair("A=") == ("A", "")
+    for text in ("A", "", "=x"):
+        with pytest.raises(RequestError):
+            pair(text)
