@@ -41,10 +41,11 @@ class Plan:
         return self.record.size
 
     def write_tar(self, path: Name) -> Written:
-        """Write a layer: ``*.tar``, ``*.tar.gz`` or ``*.tgz``. It appears whole or not at all.
+        """Write a layer: ``*.tar``, ``*.tar.gz``, ``*.tgz`` or ``*.tar.zst``. It appears whole or
+        not at all.
 
         Raises:
-            RequestError: the ending says nothing.
+            RequestError: the ending says nothing, or zstandard is not installed.
             OutputError: it cannot be written.
             InputError: a source changed since the plan was made.
         """
@@ -54,10 +55,11 @@ class Plan:
         return write(self.record, text)
 
     def write_tree(self, path: Name) -> Written:
-        """Write an unpacked tree to a directory that is empty or does not exist.
+        """Write an unpacked tree to a directory that is empty or does not exist, or was written by
+        this before: a file beside it, ``.NAME.elfpack``, tells.
 
         Raises:
-            OutputError: it cannot be written, or is not empty.
+            OutputError: it cannot be written, or holds something else.
             InputError: a source changed since the plan was made.
         """
         return write(self.record, name(path).rstrip("/") + "/")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from elfpack.api.names import Name, names
 from elfpack.errors import RequestError
-from elfpack.pack.output import identity
+from elfpack.pack.output import identities
 from elfpack.planning.config import PLAIN, ImageConfig
 from elfpack.planning.request import Request
 from elfpack.runtime import MODULES, module
@@ -46,7 +46,7 @@ def make_request(
         strip=strip,
         keep_privileges=keep_privileges,
         config=config,
-        output=identity(output) if output is not None else None,
+        output=identities(output) if output is not None else frozenset(),
     )
 
 

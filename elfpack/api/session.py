@@ -124,7 +124,7 @@ class Session:
     @property
     def plan_options(self) -> Options:
         """As :attr:`options`, for an image: it has to run on any machine of its kind, nothing is
-        preloaded in it, and its programs are not set-id."""
+        preloaded in it, and its programs are not set-id unless they keep their privileges."""
         return self.options._replace(
             cpu=self.cpu or hwcaps.BASELINE, preload="", preload_file=False, secure=False
         )
@@ -216,7 +216,8 @@ class Session:
             output=output,
             config=config or PLAIN,
         )
-        return Plan(make(self.resolver, self.plan_options, request), self)
+        options = self.plan_options._replace(secure=keep_privileges)
+        return Plan(make(self.resolver, options, request), self)
 
 
 def plan(

@@ -16,8 +16,8 @@ from elfpack.report import use
 
 @click.command(epilog=packing.MODULES_TOLD)
 @packing.options_of(
-    "*.tar, *.tar.gz or *.tgz: a layer; a path ending in /: an unpacked tree; -: a tar on "
-    "standard output."
+    "*.tar, *.tar.gz, *.tgz or *.tar.zst: a layer; a path ending in /: an unpacked tree; -: a tar "
+    "on standard output."
 )
 @options.talk
 @click.pass_obj

@@ -15,14 +15,14 @@ from elfpack.api.planning import Plan
 from elfpack.api.request import Choice
 from elfpack.api.resolve import image_remarks, searches
 from elfpack.api.session import Session
-from elfpack.cli import options
+from elfpack.cli import options, progress
 from elfpack.cli.ui import Results, Talk
 from elfpack.errors import ElfpackError, IncompleteError, RequestError, SeveralErrors
 from elfpack.loader.closure import Closure
 from elfpack.pack.output import Written
 from elfpack.paths import basename, is_utf8
 from elfpack.planning.config import PLAIN, ImageConfig
-from elfpack.planning.entry import Directory, Reason
+from elfpack.planning.entry import SET_ID, Directory, Reason, Regular
 from elfpack.planning.entry import Plan as Record
 from elfpack.report import plandoc, reasons, table
 from elfpack.runtime import MODULES
@@ -154,7 +154,8 @@ def run(
         _tell_owners(talk, plan.record, output)
         written = None
         if output is not None and not dry_run:
-            written = target.write(plan.record, output)
+            with progress.shown(talk, plan.record) as record:
+                written = target.write(record, output)
     use = target.use(plan.record, written) if written is not None else None
     _summary(talk, plan.record, written, use, form)
     return 0
@@ -233,11 +234,17 @@ def _tell_owners(talk: Talk, plan: Record, output: str | None) -> None:
     """A tree that is written without root belongs to the user."""
     if output is None or not output.endswith("/") or os.geteuid() == 0:
         return
-    lost = [e.path for e in plan.entries if isinstance(e, Directory) and e.owner != (0, 0)]
-    if lost:
-        talk.warning(
-            f"{output}: the owners of {', '.join(lost)} are not kept (run as root, or write a tar)"
-        )
+    files = [e for e in plan.entries if isinstance(e, Regular)]
+    lost = {
+        "owners": [e.path for e in plan.entries if isinstance(e, Directory) and e.owner != (0, 0)],
+        "privileges": [e.path for e in files if e.mode & SET_ID or e.capability],
+    }
+    for what, paths in lost.items():
+        if paths:
+            names = ", ".join(paths)
+            talk.warning(
+                f"{output}: the {what} of {names} are not kept (run as root, or write a tar)"
+            )
 
 
 def _remark(talk: Talk, session: Session, plan: Record) -> None:

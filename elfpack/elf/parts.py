@@ -96,6 +96,9 @@ class _Edited:
             return self._source.pread(size, piece.start + at)
         return piece[at : at + size]
 
+    def changed(self) -> bool:
+        return self._source.changed()
+
     def close(self) -> None:
         self._source.close()
 

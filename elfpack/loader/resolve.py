@@ -264,7 +264,7 @@ class Resolver:
         if not matters or program.place is None or program.kind == "library":
             return False
         place = program.place
-        return self.files.root.capabilities(place.directory, place.name, place.node)
+        return bool(self.files.root.capabilities(place.directory, place.name, place.node))
 
     def ignored_preloads(self, closure: Closure, options: Options) -> list[str]:
         """The names in the root's ``/etc/ld.so.preload`` where it does not count."""

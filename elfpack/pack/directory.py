@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
+from elfpack.blob import Blob
+from elfpack.errors import OutputError
 from elfpack.paths import encode
-from elfpack.planning.entry import Directory, Entry, HardLink, Plan, Regular, Symlink
+from elfpack.planning.entry import SET_ID, Directory, Entry, HardLink, Plan, Regular, Symlink
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -13,11 +16,13 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 def write_tree(plan: Plan, top: bytes) -> None:
     """Put every entry below ``top``, an empty directory.
 
-    Owners are kept as far as the user may set them: without root the tree is the user's own, as
-    tar does it. Modes and times are set whatever the umask.
+    Modes and times are set whatever the umask. Owners and privileges are kept if the user is root;
+    otherwise the tree is the user's own, as tar does it, and has neither capabilities nor set-id
+    bits, which would be those of another user.
 
     Raises:
         OSError: something cannot be written. The caller removes what is there.
+        OutputError: the file system keeps no capabilities.
         InputError: a source changed since the plan was made.
     """
     root = os.geteuid() == 0
@@ -25,13 +30,10 @@ def write_tree(plan: Plan, top: bytes) -> None:
         _make(entry, _below(top, entry.path), top)
     # From the inside out: a directory's time and mode are final when its content is.
     for entry in reversed(plan.entries):
-        path = _below(top, entry.path)
-        if root:
-            owner = entry.owner if isinstance(entry, Directory) else (0, 0)
-            os.chown(path, *owner, follow_symlinks=False)
-        if isinstance(entry, (Directory, Regular)):
-            os.chmod(path, entry.mode)
-        os.utime(path, (plan.epoch, plan.epoch), follow_symlinks=False)
+        if not isinstance(entry, HardLink):
+            _finish(entry, _below(top, entry.path), root=root)
+            times = (plan.epoch, plan.epoch)
+            os.utime(_below(top, entry.path), times, follow_symlinks=False)
     os.utime(top, (plan.epoch, plan.epoch))
 
 
@@ -48,15 +50,50 @@ def _make(entry: Entry, path: bytes, top: bytes) -> None:
         case HardLink():
             os.link(_below(top, entry.target), path, follow_symlinks=False)
         case Regular():
-            _write(entry, path)
+            _write(entry.blob, path)
 
 
-def _write(entry: Regular, path: bytes) -> None:
+def _write(blob: Blob, path: bytes) -> None:
+    """The content, with the holes that the source has."""
     fd = os.open(path, _NEW, 0o600)
     try:
-        for chunk in entry.blob.chunks():
-            view = memoryview(chunk)
+        hole = False
+        for piece in blob.pieces():
+            hole = isinstance(piece, int)
+            if isinstance(piece, int):
+                os.lseek(fd, piece, os.SEEK_CUR)
+                continue
+            view = memoryview(piece)
             while view:
                 view = view[os.write(fd, view) :]
+        if hole:
+            os.ftruncate(fd, blob.size)
     finally:
         os.close(fd)
+
+
+def _finish(entry: Entry, path: bytes, *, root: bool) -> None:
+    """Owner, mode and capability, in that order: a change of owner takes the others away.
+    Source: chown(2), capabilities(7)."""
+    if root:
+        owner = entry.owner if isinstance(entry, (Directory, Regular)) else (0, 0)
+        os.chown(path, *owner, follow_symlinks=False)
+    if isinstance(entry, Directory):
+        os.chmod(path, entry.mode)
+    elif isinstance(entry, Regular):
+        os.chmod(path, entry.mode if root else entry.mode & ~SET_ID)
+        if entry.capability and root:
+            _set_capability(path, entry)
+
+
+def _set_capability(path: bytes, entry: Regular) -> None:
+    try:
+        os.setxattr(path, "security.capability", entry.capability, follow_symlinks=False)
+    except OSError as e:
+        if e.errno not in (errno.ENOTSUP, errno.EPERM):
+            raise
+        raise OutputError(
+            f"its file capabilities cannot be kept there: {os.strerror(e.errno).lower()}",
+            path=entry.path,
+            hint="write a tar, or leave out --keep-privileges",
+        ) from e

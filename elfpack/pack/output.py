@@ -1,18 +1,17 @@
-"""Where an output goes: written beside its place under another name, then renamed.
-
-A run that fails or is interrupted leaves what was there before, and nothing else.
-"""
+"""A plan as one output, in the form that the ending of its name says."""
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 from typing import NamedTuple
 
 from elfpack.blob import Blob
 from elfpack.errors import OutputError, RequestError
-from elfpack.formats.compression import gzip
+from elfpack.formats.compression import gzip, plain, zstd
+from elfpack.pack import leftover, marker
+from elfpack.pack.atomic import check_file, check_tree, new_file, new_tree, target, write_all
 from elfpack.pack.directory import write_tree
 from elfpack.pack.tar import members
 from elfpack.paths import encode
@@ -27,7 +26,7 @@ class Written(NamedTuple):
     size: int
     """Bytes of the output; of a tree those of its files."""
     form: str
-    """``tar``, ``tar.gz`` or ``tree``."""
+    """``tar``, ``tar.gz``, ``tar.zst`` or ``tree``."""
 
 
 class Writer(NamedTuple):
@@ -36,13 +35,15 @@ class Writer(NamedTuple):
     form: str
     endings: tuple[str, ...]
     wrap: Callable[[Iterable[bytes]], Iterable[bytes]]
+    library: str = ""
+    """What has to be installed for it."""
 
 
-def _plain(chunks: Iterable[bytes]) -> Iterable[bytes]:
-    return chunks
-
-
-WRITERS = (Writer("tar", (".tar",), _plain), Writer("tar.gz", (".tar.gz", ".tgz"), gzip))
+WRITERS = (
+    Writer("tar", (".tar",), plain),
+    Writer("tar.gz", (".tar.gz", ".tgz"), gzip),
+    Writer("tar.zst", (".tar.zst",), zstd, "zstandard"),
+)
 """Tar streams, chosen by the ending of OUT. A path that ends in ``/`` is a tree."""
 
 STDOUT = "-"
@@ -62,44 +63,20 @@ def check_output(output: str) -> None:
             )
         return
     if output.endswith("/"):
-        _check_tree(output)
+        check_tree(output)
         return
-    if os.path.isdir(encode(output)):
-        raise RequestError(
-            "is a directory", path=output, hint=f"write {output}/ for an unpacked tree"
-        )
-    if _writer(output) is None:
+    writer = _writer(output)
+    if writer is None and not os.path.isdir(encode(output)):
         endings = ", ".join(ending for writer in WRITERS for ending in writer.endings)
         raise RequestError(
             "its ending says nothing", path=output, hint=f"{endings}, a path ending in /, or -"
         )
-    _check_parent(output, output)
-
-
-def _check_tree(output: str) -> None:
-    path = encode(output.rstrip("/") or "/")
-    try:
-        names = os.listdir(path)
-    except FileNotFoundError:
-        _check_parent(output.rstrip("/"), output)
-        return
-    except OSError as e:
-        raise _fault(e, output) from e
-    if names:
-        raise OutputError(
-            "is not empty", path=output, hint="name a directory that is empty or does not exist"
-        )
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise OutputError("permission denied", path=output, hint="name one that you may write")
-
-
-def _check_parent(path: str, output: str) -> None:
-    parent = os.path.dirname(encode(path)) or b"."
-    if not os.path.isdir(parent):
-        raise OutputError("its directory does not exist", path=output, hint="make it first")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise OutputError(
-            "permission denied in its directory", path=output, hint="name one that you may write"
+    check_file(output)
+    if writer is not None and writer.library and find_spec(writer.library) is None:
+        raise RequestError(
+            f"{writer.library} is not installed",
+            path=output,
+            hint=f"pip install {writer.library}, or write .tar or .tar.gz",
         )
 
 
@@ -110,13 +87,16 @@ def _writer(output: str) -> Writer | None:
     return None
 
 
-def identity(output: str) -> tuple[int, int] | None:
-    """Device and inode of an earlier output of that name."""
+def identities(output: str) -> frozenset[tuple[int, int]]:
+    """Device and inode of an earlier output of that name, and of what belongs to it."""
     try:
-        found = os.stat(encode(output))
-    except (OSError, ValueError):
-        return None
-    return found.st_dev, found.st_ino
+        path = target(output)
+        names = (path, *leftover.stale(path))
+        found = {(s.st_dev, s.st_ino) for s in map(os.lstat, filter(leftover.mode, names))}
+    except (OSError, OutputError):
+        return frozenset()
+    known = marker.identity(path)
+    return frozenset(found) if known is None else frozenset({*found, known})
 
 
 def write(plan: Plan, output: str) -> Written:
@@ -128,13 +108,16 @@ def write(plan: Plan, output: str) -> Written:
     """
     check_output(output)
     if output == STDOUT:
-        return Written(output, _to_descriptor(_bytes(members(plan)), 1, output), "tar")
+        return Written(output, write_all(_bytes(members(plan)), 1, output), "tar")
     if output.endswith("/"):
-        _tree(plan, output)
+        with new_tree(output) as top:
+            write_tree(plan, top)
         return Written(output, plan.size, "tree")
     writer = _writer(output)
     assert writer is not None
-    return Written(output, _file(writer.wrap(_bytes(members(plan))), output), writer.form)
+    with new_file(output) as fd:
+        size = write_all(writer.wrap(_bytes(members(plan))), fd, output)
+    return Written(output, size, writer.form)
 
 
 def _bytes(pieces: Iterable[bytes | Blob]) -> Iterator[bytes]:
@@ -143,114 +126,3 @@ def _bytes(pieces: Iterable[bytes | Blob]) -> Iterator[bytes]:
             yield from piece.chunks()
         else:
             yield piece
-
-
-def _file(chunks: Iterable[bytes], output: str) -> int:
-    path = encode(output)
-    beside = _beside(path)
-    try:
-        # The mode that the umask gives, as any program's output has it.
-        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    except OSError as e:
-        raise _fault(e, output) from e
-    try:
-        try:
-            size = _to_descriptor(chunks, fd, output)
-        finally:
-            os.close(fd)
-        os.rename(beside, path)
-    except BaseException as e:
-        _unlink(beside)
-        if isinstance(e, OSError):
-            raise _fault(e, output) from e
-        raise
-    return size
-
-
-def _beside(path: bytes) -> bytes:
-    """A name beside ``path`` that nobody else takes: hidden, short enough, ours by its number."""
-    directory, _, name = path.rpartition(b"/")
-    hidden = b".%s.elfpack-%d" % (name[:200], os.getpid())
-    return directory + b"/" + hidden if b"/" in path else hidden
-
-
-def _to_descriptor(chunks: Iterable[bytes], fd: int, output: str) -> int:
-    size = 0
-    for chunk in chunks:
-        view = memoryview(chunk)
-        size += len(view)
-        while view:
-            try:
-                done = os.write(fd, view)
-            except BrokenPipeError:
-                raise
-            except OSError as e:
-                raise _fault(e, output) from e
-            view = view[done:]
-    return size
-
-
-def _tree(plan: Plan, output: str) -> None:
-    path = encode(output.rstrip("/") or "/")
-    try:
-        if os.path.isdir(path):
-            _in_place(plan, path)
-        else:
-            beside = _beside(path)
-            os.mkdir(beside, 0o777)
-            try:
-                write_tree(plan, beside)
-                os.rename(beside, path)
-            except BaseException:
-                _remove(beside)
-                raise
-    except OSError as e:
-        raise _fault(e, output) from e
-
-
-def _in_place(plan: Plan, path: bytes) -> None:
-    """An empty directory, which may be a mount point, is filled; on failure emptied again."""
-    try:
-        write_tree(plan, path)
-    except FileExistsError:  # another process writes there too: what it made stays
-        raise
-    except BaseException:
-        for name in {entry.path.split("/")[1] for entry in plan.entries}:
-            _remove(os.path.join(path, encode(name)))
-        raise
-
-
-def _remove(path: bytes) -> None:
-    import shutil
-
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        _unlink(path)
-
-
-def _unlink(path: bytes) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass  # it is not there, or the disk is gone: the first error tells more
-
-
-def _fault(error: OSError, output: str) -> OutputError:
-    number = error.errno or errno.EIO
-    hints = {
-        errno.ENOSPC: "make room and run again",
-        errno.EDQUOT: "make room and run again",
-        errno.EFBIG: "raise the limit for the size of files, ulimit -f",
-        errno.ENAMETOOLONG: "name a shorter one",
-        errno.EBADF: "open standard output, or write to a file",
-        errno.EACCES: "name a place that you may write",
-        errno.EPERM: "name a place that you may write",
-        errno.EROFS: "name a place that can be written",
-        errno.ENOENT: "make its directory first",
-        errno.ENOTDIR: "name a directory",
-        errno.EEXIST: "another elfpack is writing it, or was killed: remove the file beside it",
-    }
-    reason = os.strerror(number).lower()
-    hint = hints.get(number)
-    return OutputError(f"cannot be written: {reason}", path=output, hint=hint)

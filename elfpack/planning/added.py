@@ -10,7 +10,7 @@ from typing import NamedTuple
 from elfpack.errors import Finding, InputError
 from elfpack.loader.files import Files
 from elfpack.paths import matches, normal
-from elfpack.planning.request import Wanted
+from elfpack.planning.request import Request, Wanted
 from elfpack.root.node import Node
 from elfpack.root.walk import Place
 
@@ -28,9 +28,10 @@ class AddedFile(NamedTuple):
 
 
 def added_files(
-    files: Files, want: Wanted, drop: tuple[str, ...], findings: list[Finding]
+    files: Files, want: Wanted, request: Request, findings: list[Finding]
 ) -> Iterator[AddedFile]:
-    """What a name to add stands for: the file, or everything in the directory.
+    """What a name to add stands for: the file, or everything in the directory. Of ``request`` it
+    is what is dropped or belongs to the output.
 
     Raises:
         InputError: there is nothing of that name, or it is neither file nor directory.
@@ -42,10 +43,12 @@ def added_files(
             path=want.name,
             hint="check the name",
         )
-    if place.node.is_regular:
+    if place.node.identity in request.output:
+        findings.append(_itself(place.path))
+    elif place.node.is_regular:
         yield AddedFile(want.source, want.destination, place, place.node)
     elif place.node.is_directory:
-        yield from _tree(files, want, place, drop, findings)
+        yield from _tree(files, want, place, request, findings)
     else:
         raise InputError(
             "is neither a file nor a directory",
@@ -54,8 +57,34 @@ def added_files(
         )
 
 
+def _left_out(node: Node, source: str, request: Request) -> Finding | None:
+    """An earlier output is no part of the next one, and a container has its own devices."""
+    if node.identity in request.output:
+        return _itself(source)
+    if node.is_link or node.is_directory or node.is_regular:
+        return None
+    return Finding("left-out", source, "a FIFO, socket or device: left out", note=True)
+
+
+def _itself(source: str) -> Finding:
+    return Finding("left-out", source, "the output itself: left out", note=True)
+
+
+def _mounted(node: Node, source: str, top: Place) -> Finding | None:
+    """/proc and its like; or a disk, whose content nobody may want. A file is not looked at: an
+    overlay gives some another device than their directory's."""
+    if not node.is_directory or node.identity[0] == top.node.identity[0]:
+        return None
+    return Finding(
+        "left-out",
+        source,
+        "another file system is mounted there: left out",
+        f"--add {source}, if it belongs into the image",
+    )
+
+
 def _tree(
-    files: Files, want: Wanted, top: Place, drop: tuple[str, ...], findings: list[Finding]
+    files: Files, want: Wanted, top: Place, request: Request, findings: list[Finding]
 ) -> Iterator[AddedFile]:
     destination = want.destination or normal(want.source)
     yield AddedFile(want.source, want.destination, top, top.node)
@@ -67,28 +96,17 @@ def _tree(
             raise InputError(os.strerror(names).lower(), path=directory or "/")
         for name in names:
             source, path = f"{directory}/{name}", f"{target}/{name}"
-            if matches(source, drop):
+            if matches(source, request.dropped_paths):
                 continue
             node = files.root.node(directory, name)
             if isinstance(node, int):
                 raise InputError(os.strerror(node).lower(), path=source)
-            if node.is_link:
+            without = _left_out(node, source, request) or _mounted(node, source, top)
+            if without is not None:
+                findings.append(without)
+            elif node.is_link:
                 yield AddedFile(source, path, None, node)
-            elif node.is_directory and node.identity[0] != top.node.identity[0]:
-                findings.append(
-                    Finding(
-                        "left-out",
-                        source,
-                        "another file system is mounted there: left out",
-                        f"--add {source}, if it belongs into the image",
-                    )
-                )
-            elif node.is_directory:
-                stack.append((source, path))
-                yield AddedFile(source, path, Place(directory, name, node), node)
-            elif node.is_regular:
-                yield AddedFile(source, path, Place(directory, name, node), node)
             else:
-                findings.append(
-                    Finding("left-out", source, "a FIFO, socket or device: left out", note=True)
-                )
+                if node.is_directory:
+                    stack.append((source, path))
+                yield AddedFile(source, path, Place(directory, name, node), node)

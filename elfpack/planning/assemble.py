@@ -13,6 +13,7 @@ from elfpack.errors import Finding, RequestError, unreadable
 from elfpack.loader.files import Files
 from elfpack.paths import ancestors, components, sort_key
 from elfpack.planning.entry import (
+    SET_ID,
     Directory,
     Entry,
     HardLink,
@@ -27,14 +28,13 @@ from elfpack.planning.put import Put, PutDirectory, PutFile, PutLink, PutText
 from elfpack.planning.request import Request
 from elfpack.root.walk import LINK_LIMIT, Place
 
-_SET_ID = stat.S_ISUID | stat.S_ISGID
-
 
 class Assembly:
     """The paths of an image while they come together."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, *, keep_privileges: bool = False) -> None:
         self._files = files
+        self._keep = keep_privileges
         self._puts: dict[str, Put] = {}
         self._links: dict[str, str] = {}
         self._plain: set[str] = set()
@@ -148,7 +148,7 @@ class Assembly:
             RequestError: a file stands where a directory is needed.
         """
         found: dict[str, Entry] = {}
-        first: dict[tuple[int, int], str] = {}
+        first: dict[tuple[int, int], Regular] = {}
         for path in sorted(self._puts, key=sort_key):
             for above in ancestors(path):
                 if above in self._puts and not isinstance(self._puts[above].what, PutDirectory):
@@ -162,7 +162,7 @@ class Assembly:
             found[path] = self._entry(self._puts[path], first)
         return tuple(found[path] for path in sorted(found, key=sort_key))
 
-    def _entry(self, put: Put, first: dict[tuple[int, int], str]) -> Entry:
+    def _entry(self, put: Put, first: dict[tuple[int, int], Regular]) -> Entry:
         match put.what:
             case PutLink():
                 return Symlink(path=put.path, reason=put.reason, target=put.what.target)
@@ -175,26 +175,62 @@ class Assembly:
             case PutFile():
                 return self._file(put, put.what.place, first)
 
-    def _file(self, put: Put, place: Place, first: dict[tuple[int, int], str]) -> Entry:
+    def _file(self, put: Put, place: Place, first: dict[tuple[int, int], Regular]) -> Entry:
         identity = place.node.identity
-        mode = stat.S_IMODE(place.node.mode) & ~_SET_ID
-        target = first.setdefault(identity, put.path)
-        if target != put.path:
+        known = first.get(identity)
+        if known is not None:
             return HardLink(
-                path=put.path, reason=put.reason, target=target, mode=mode, identity=identity
+                path=put.path,
+                reason=put.reason,
+                target=known.path,
+                mode=known.mode,
+                owner=known.owner,
+                capability=known.capability,
+                identity=identity,
             )
-        if place.node.mode & _SET_ID:
-            self.findings.append(
-                Finding("privileges-dropped", put.path, "its setuid or setgid bit is dropped")
-            )
-        if self._files.root.capabilities(place.directory, place.name, place.node):
-            self.findings.append(
-                Finding("privileges-dropped", put.path, "its file capabilities are dropped")
-            )
+        mode, owner, capability = self._privileges(put.path, place)
         if put.reason.source == "program" and put.reason.evidence != "library":
             self._executable(put, mode)
         blob = Blob(place.node.size, _opener(self._files, place), place.path)
-        return Regular(path=put.path, reason=put.reason, blob=blob, mode=mode, identity=identity)
+        first[identity] = Regular(
+            path=put.path,
+            reason=put.reason,
+            blob=blob,
+            mode=mode,
+            owner=owner,
+            capability=capability,
+            identity=identity,
+        )
+        return first[identity]
+
+    def _privileges(self, path: str, place: Place) -> tuple[int, tuple[int, int], bytes]:
+        """Mode, owner and capability of a file in the image.
+
+        All in it belongs to root; what keeps a set-id bit keeps its owner as well, or a program of
+        setgid mail would become one of setgid root.
+        """
+        mode, owner = stat.S_IMODE(place.node.mode), (0, 0)
+        capability = self._files.root.capabilities(place.directory, place.name, place.node)
+        if mode & SET_ID:
+            if self._keep:
+                owner = place.node.owner
+                message = "keeps its setuid or setgid bit"
+                message += ", and its owner {}:{}".format(*owner) if owner != (0, 0) else ""
+            else:
+                mode &= ~SET_ID
+                message = "its setuid or setgid bit is dropped"
+            self._tell_privilege(path, message)
+        if capability:
+            kept = "keeps its file capabilities"
+            self._tell_privilege(path, kept if self._keep else "its file capabilities are dropped")
+        return mode, owner, capability if self._keep else b""
+
+    def _tell_privilege(self, path: str, message: str) -> None:
+        if self._keep:
+            self.findings.append(Finding("privileges-kept", path, message, note=True))
+            return
+        hint = "--keep-privileges keeps it"
+        self.findings.append(Finding("privileges-dropped", path, message, hint))
 
     def _executable(self, put: Put, mode: int) -> None:
         if mode & 0o111:

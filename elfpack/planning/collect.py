@@ -188,12 +188,7 @@ class Collector:
 
     def _added(self, want: Wanted) -> None:
         abi = self._abi()
-        dropped = self._request.dropped_paths
-        for item in added_files(self._resolver.files, want, dropped, self.found.findings):
-            if item.node.identity == self._request.output:
-                message = "the output itself: left out"
-                self.found.findings.append(Finding("left-out", item.source, message, note=True))
-                continue
+        for item in added_files(self._resolver.files, want, self._request, self.found.findings):
             self.found.files.append(item)
             if item.place is not None and item.place.node.is_regular:
                 self._added_elf(item, item.place, abi)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from elfpack.blob import Blob
@@ -13,6 +15,8 @@ from elfpack.loader.hwcaps import BASELINE
 from elfpack.loader.records import Hit
 from elfpack.paths import sort_key
 from elfpack.planning.config import PLAIN, ImageConfig
+
+SET_ID = stat.S_ISUID | stat.S_ISGID
 
 
 class Reason(NamedTuple):
@@ -53,6 +57,10 @@ class Symlink(Entry):
 class Regular(Entry):
     blob: Blob
     mode: int = 0o644
+    owner: tuple[int, int] = (0, 0)
+    """Another only where a set-id bit is kept: that bit is worth what the owner is."""
+    capability: bytes = b""
+    """The value of ``security.capability``, where it is kept."""
     identity: tuple[int, int] | None = None
     """Device and inode of the source; None for generated content."""
 
@@ -64,8 +72,11 @@ class HardLink(Entry):
     target: str
     """The path of the first name."""
     mode: int
-    """The file's: who unpacks a tar may set it once more by this name."""
+    """The file's, as owner and capability are: who unpacks a tar may set them once more by this
+    name."""
     identity: tuple[int, int]
+    owner: tuple[int, int] = (0, 0)
+    capability: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,3 +133,14 @@ class Plan:
     def size(self) -> int:
         """Bytes of file content."""
         return sum(e.blob.size for e in self.entries if isinstance(e, Regular))
+
+
+def watched(plan: Plan, watch: Callable[[int], object]) -> Plan:
+    """The same plan; ``watch`` is told of the bytes of each piece of a file that is written."""
+    return replace(
+        plan,
+        entries=tuple(
+            replace(e, blob=e.blob._replace(watch=watch)) if isinstance(e, Regular) else e
+            for e in plan.entries
+        ),
+    )

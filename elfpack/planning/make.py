@@ -28,7 +28,7 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
     directories = tuple(made_directory(text) for text in request.directories)
     found = Collector(resolver, options, request).run()
     placer = Placer(resolver.files, options.cwd)
-    assembly = Assembly(resolver.files)
+    assembly = Assembly(resolver.files, keep_privileges=request.keep_privileges)
     assembly.add_all(placer.run(found, directories))
     plan = finish(_assemble(assembly, placer, found, request))
     asked = options._replace(exclude=request.excluded_names)

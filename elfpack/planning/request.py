@@ -53,8 +53,9 @@ class Request:
     keep_privileges: bool = False
     """Keep set-id bits and file capabilities."""
     config: ImageConfig = PLAIN
-    output: tuple[int, int] | None = None
-    """Device and inode of an earlier output that is to be replaced: it is not packed itself."""
+    output: frozenset[tuple[int, int]] = frozenset()
+    """Device and inode of what belongs to an earlier output, which is to be replaced: it is not
+    packed itself."""
 
     @property
     def excluded_names(self) -> tuple[str, ...]:

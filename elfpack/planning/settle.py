@@ -68,9 +68,11 @@ def as_root(plan: Plan) -> TreeRoot:
             case Symlink():
                 tree.add_link(entry.path, entry.target)
             case Regular():
-                tree.add_file(entry.path, entry.blob, entry.mode, entry.identity)
+                what = entry.blob, entry.mode, entry.identity, entry.capability
+                tree.add_file(entry.path, *what)
             case HardLink():
-                tree.add_file(entry.path, blobs[entry.target], identity=entry.identity)
+                what = blobs[entry.target], entry.mode, entry.identity, entry.capability
+                tree.add_file(entry.path, *what)
     return tree
 
 
@@ -191,7 +193,10 @@ def _unmet(placed: Placed, there: Closure) -> Iterator[Difference]:
         for alias, file in zip(here.aliases, placed.aliases, strict=True)
     }
     for number, hit in enumerate(here.hits):
-        pairs = zip(here.asked(number), there.asked(numbers[hit.identity]), strict=False)
+        again = numbers.get(hit.identity)
+        if again is None:
+            continue
+        pairs = zip(here.asked(number), there.asked(again), strict=False)
         for (name, _, target), (_, _, found) in pairs:
             if target >= 0 and found == MISSING:
                 usual = (here.hits[target], placed.objects[target])

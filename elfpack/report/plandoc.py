@@ -44,6 +44,8 @@ def _entry(entry: Entry) -> dict[str, Any]:
             row |= {"type": "hardlink", "target": entry.target}
         case Regular():
             row |= {"type": "file", "mode": f"{entry.mode:04o}", "size": entry.blob.size}
+            row |= {"uid": entry.owner[0], "gid": entry.owner[1]}
+            row["capability"] = entry.capability.hex() or None
     reason = entry.reason
     row["reason"] = {
         "source": reason.source,

@@ -8,7 +8,7 @@ import shlex
 
 from elfpack.elf.file import Abi
 from elfpack.paths import basename
-from elfpack.planning.entry import Plan
+from elfpack.planning.entry import Plan, Regular
 
 _PLATFORMS = {
     "x86_64": "linux/amd64",
@@ -41,11 +41,20 @@ def command(plan: Plan, output: str, form: str, host: str) -> str:
     if plan.entrypoint is not None:
         # Exec form: an image from scratch has no shell to split a line at spaces.
         words += ["--change", f"ENTRYPOINT {json.dumps([plan.entrypoint])}"]
-    words += ["-" if form == "tree" or output == "-" else output, name(plan)]
+    makers = {
+        "tree": f"tar {_attributes(plan)}-C {shlex.quote(output)} -c .",
+        "tar.zst": f"zstd -dc {shlex.quote(output)}",  # engines do not import it
+    }
+    words += ["-" if form in makers else output, name(plan)]
     line = " ".join(map(shlex.quote, words))
-    if form == "tree":
-        return f"tar -C {shlex.quote(output)} -c . | {line}"
-    return line
+    return f"{makers[form]} | {line}" if form in makers else line
+
+
+def _attributes(plan: Plan) -> str:
+    """The options by which GNU tar takes capabilities along."""
+    if any(isinstance(e, Regular) and e.capability for e in plan.entries):
+        return "--xattrs --xattrs-include=security.capability "
+    return ""
 
 
 def _runs_here(machine: str, host: str) -> bool:

@@ -7,6 +7,7 @@ import os
 import stat
 from typing import Any
 
+from elfpack.blob import FileSource
 from elfpack.errors import InputError
 from elfpack.paths import decode, encode
 from elfpack.root.node import Node
@@ -24,27 +25,6 @@ def is_top(path: str) -> bool:
         return os.path.samestat(os.stat(encode(path)), os.stat(b"/"))
     except (OSError, ValueError):
         return False
-
-
-class FileSource:
-    """A file of the host, open for reading."""
-
-    __slots__ = ("_fd", "size")
-
-    def __init__(self, fd: int, size: int) -> None:
-        self._fd = fd
-        self.size = size
-
-    def pread(self, size: int, offset: int) -> bytes:
-        return os.pread(self._fd, size, offset)
-
-    def fileno(self) -> int:
-        return self._fd
-
-    def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
 
 
 class DirectoryRoot:
@@ -109,15 +89,15 @@ class DirectoryRoot:
         finally:
             os.close(listing)
 
-    def capabilities(self, directory: str, name: str, node: Node) -> bool:
+    def capabilities(self, directory: str, name: str, node: Node) -> bytes:
         try:
             source = self.open(directory, name, node)
         except (OSError, InputError):
-            return False  # it is told when the content is read
+            return b""  # it is told when the content is read
         try:
-            return bool(os.getxattr(source.fileno(), "security.capability"))
+            return os.getxattr(source.fileno(), "security.capability")
         except OSError:
-            return False  # it has none, or the file system knows none
+            return b""  # it has none, or the file system knows none
         finally:
             source.close()
 
@@ -138,7 +118,7 @@ class DirectoryRoot:
             (seen.st_size, seen.st_mtime_ns) == (node.size, node.mtime_ns)
             and stat.S_ISREG(seen.st_mode)
         ):
-            return FileSource(fd, seen.st_size)
+            return FileSource(fd)
         os.close(fd)
         raise InputError(
             "changed while elfpack worked",

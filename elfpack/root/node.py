@@ -53,8 +53,9 @@ class Root(Protocol):
     def entries(self, directory: str) -> tuple[str, ...] | int:
         """The names in a directory, sorted as bytes, or an errno."""
 
-    def capabilities(self, directory: str, name: str, node: Node) -> bool:
-        """Whether a regular file has file capabilities (``security.capability``)."""
+    def capabilities(self, directory: str, name: str, node: Node) -> bytes:
+        """The file capabilities of a regular file: its ``security.capability``, empty if it has
+        none."""
 
     def open(self, directory: str, name: str, node: Node) -> Source:
         """The content of a regular file that :meth:`node` told of.

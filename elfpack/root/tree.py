@@ -18,6 +18,7 @@ class TreeRoot:
         self.label = label
         self._children: dict[str, dict[str, Node]] = {"": {}}
         self._blobs: dict[tuple[str, str], Blob] = {}
+        self._capabilities: dict[tuple[str, str], bytes] = {}
         self._made = 0
 
     def add_directory(self, path: str, mode: int = 0o755) -> None:
@@ -28,13 +29,20 @@ class TreeRoot:
         self._put(path, Node(stat.S_IFLNK | 0o777, self._identity(), 0, 0, target))
 
     def add_file(
-        self, path: str, blob: Blob, mode: int = 0o644, identity: tuple[int, int] | None = None
+        self,
+        path: str,
+        blob: Blob,
+        mode: int = 0o644,
+        identity: tuple[int, int] | None = None,
+        capability: bytes = b"",
     ) -> None:
         """A regular file; with the ``identity`` of another it is that file under a second name."""
         directory, name = self._put(
             path, Node(stat.S_IFREG | mode, identity or self._identity(), blob.size, 0)
         )
         self._blobs[directory, name] = blob
+        if capability:
+            self._capabilities[directory, name] = capability
 
     def add_special(self, path: str, kind: int, mode: int = 0o644) -> None:
         """A FIFO, socket or device: ``kind`` is the ``S_IF`` value."""
@@ -57,8 +65,8 @@ class TreeRoot:
             return errno.ENOENT
         return tuple(sorted(children, key=encode))
 
-    def capabilities(self, directory: str, name: str, node: Node) -> bool:
-        return False
+    def capabilities(self, directory: str, name: str, node: Node) -> bytes:
+        return self._capabilities.get((directory, name), b"")
 
     def open(self, directory: str, name: str, node: Node) -> Source:
         blob = self._blobs.get((directory, name))

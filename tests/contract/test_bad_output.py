@@ -6,10 +6,13 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
 import pytest
@@ -22,8 +25,8 @@ MEGABYTE = 1 << 20
 
 @pytest.fixture(name="here")
 def _here(tmp_path: Path) -> Path:
-    """A directory with a program of 1 MB."""
-    return plant(tmp_path, {"app": static() + bytes(MEGABYTE)})
+    """A directory with a program of 1 MB that no compressor makes smaller."""
+    return plant(tmp_path, {"app": static() + Random(1).randbytes(MEGABYTE)})
 
 
 class Out(NamedTuple):
@@ -68,6 +71,28 @@ def test_output(case: Out, here: Path) -> None:
 def test_bad_output_is_told_before_the_work(here: Path) -> None:
     """What is certain from the name is said even if the program is not there."""
     assert "ending" in one_error(elfpack("layer", "./nope", "-o", "out", cwd=here), 2, "out")
+
+
+def test_zstd_is_not_installed(here: Path) -> None:
+    """A Python that has what else elfpack needs."""
+    homes = here / "homes"
+    homes.mkdir()
+    for package in ("click", "elftools", "elfpack"):
+        (homes / package).symlink_to(Path(import_module(package).__file__ or "").parent)
+    command = [sys.executable, "-S", "-m", "elfpack", "layer", "-q", "./app", "-o"]
+    for output, status in (("out.tar", 0), ("out.tar.zst", 2)):
+        done = subprocess.run(
+            [*command, output],
+            cwd=here,
+            env=environment(PYTHONPATH=str(homes)),
+            capture_output=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+        assert done.returncode == status, done.stderr
+    fact = one_error(Ran(done.returncode, done.stdout, done.stderr), 2, "out.tar.zst")
+    assert fact.startswith("zstandard is not installed (pip install zstandard")
+    assert not (here / "out.tar.zst").exists()
 
 
 def test_empty_output(here: Path) -> None:
@@ -154,7 +179,9 @@ def _mount(place: Path) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("output", ["out.tar", "out/", "old.tar", "empty/"])
+@pytest.mark.parametrize(
+    "output", ["out.tar", "out.tar.gz", "out.tar.zst", "out/", "old.tar", "empty/"]
+)
 def test_full_disk(output: str, disk: Disk, here: Path) -> None:
     plant(disk.place, {"old.tar": "old", "empty": None})
     before = _state(disk.place)
@@ -191,7 +218,7 @@ def test_full_device_for_help(command: list[str]) -> None:
 # A source that cannot be read when it is written
 
 
-SOURCES = ["out.tar", "out.tar.gz", "out/", "-"]
+SOURCES = ["out.tar", "out.tar.gz", "out.tar.zst", "out/", "-"]
 
 
 @pytest.mark.parametrize("output", SOURCES)
@@ -259,7 +286,8 @@ INTERRUPTIONS = [
     for name, output in (
         ("new tar", "out/new.tar"),
         ("old tar", "out/old.tar"),
-        ("compressed", "out/new.tar.gz"),
+        ("gzip", "out/new.tar.gz"),
+        ("zstd", "out/new.tar.zst"),
         ("new tree", "out/new/"),
         ("empty directory", "out/empty/"),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import zstandard
 
 from tests.cli import elfpack, environment
 from tests.contract.tree import described, described_tree, members, rows, tar
@@ -44,7 +45,7 @@ WORLDS = [
     World("empty epoch", {"SOURCE_DATE_EPOCH": ""}),
     World("no locale, no path", {"PATH": "", "LC_ALL": "POSIX"}),
 ]
-ENDINGS = ("a.tar", "a.tar.gz", "a/")
+ENDINGS = ("a.tar", "a.tar.gz", "a.tar.zst", "a/")
 
 
 @pytest.fixture(name="first", scope="module")
@@ -59,7 +60,7 @@ def _first(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("world", rows(WORLDS))
 def test_same_bytes(world: World, first: Path, tmp_path: Path) -> None:
     env = environment(**world.variables)
-    for ending in ("b.tar", "b.tar.gz"):
+    for ending in ("b.tar", "b.tar.gz", "b.tar.zst"):
         arguments = ("layer", ACCOUNTS, ENV, "-o", ending)
         ran = elfpack(*arguments, cwd=tmp_path, env=env, preexec=world.preexec)
         assert ran.status == 0, ran.err
@@ -72,7 +73,7 @@ def test_same_tree(world: World, first: Path, tmp_path: Path) -> None:
     ran = elfpack(*arguments, cwd=tmp_path, env=environment(), preexec=world.preexec)
     assert ran.status == 0
     assert described_tree(tmp_path / "b") == described((first / "a.tar").read_bytes())
-    assert os.listdir(tmp_path) == ["b"]
+    assert sorted(os.listdir(tmp_path)) == [".b.elfpack", "b"]
 
 
 def _somebody() -> tuple[str, ...]:
@@ -101,6 +102,22 @@ def test_compressed_layer_holds_the_plain_one(first: Path) -> None:
     assert gzip.decompress(packed) == plain
     assert packed[4:8] == bytes(4), "no time"
     assert packed[3] == 0, "no name"
+
+
+def test_zstd_holds_the_plain_one(first: Path) -> None:
+    packed = (first / "a.tar.zst").read_bytes()
+    with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+        assert reader.read() == (first / "a.tar").read_bytes()
+
+
+def _one_core() -> None:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+def test_zstd_on_one_core(first: Path, tmp_path: Path) -> None:
+    ran = elfpack("layer", ACCOUNTS, ENV, "-o", tmp_path / "b.tar.zst", preexec=_one_core)
+    assert ran.status == 0
+    assert (tmp_path / "b.tar.zst").read_bytes() == (first / "a.tar.zst").read_bytes()
 
 
 def test_tgz_is_tar_gz(first: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.docker.conftest import Line, Report
 from tests.docker.engine import Engine, run
-from tests.docker.packing import build, elfpack, layer
+from tests.docker.packing import build, elfpack, layer, need
 
 _SAID = (1, b"hello, world\nfrom scratch\n")
 
@@ -25,8 +25,12 @@ def _runs(told: str, engine: Engine, here: Path, stdin: bytes = b"") -> bool:
         return image.run(["from scratch"])[:2] == _SAID
 
 
-@pytest.mark.parametrize("output", ["x.tar", "x.tar.gz", "x.tgz", "a name with spaces.tar"])
+@pytest.mark.parametrize(
+    "output", ["x.tar", "x.tar.gz", "x.tgz", "x.tar.zst", "a name with spaces.tar"]
+)
 def test_file(output: str, engine: Engine, here: Path, report: Report) -> None:
+    if output.endswith(".zst"):
+        need("zstd")
     told, _ = layer("./hello", output, here)
     equal = _runs(told, engine, here)
     report(Line(f"hello to {output}", 1, 1, equal, (here / output).stat().st_size))

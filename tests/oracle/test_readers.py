@@ -16,12 +16,12 @@ import pytest
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 
+from elfpack.blob import FileSource
 from elfpack.elf import constants as c
 from elfpack.elf.file import ElfFile
 from elfpack.elf.reader import read
 from elfpack.elf.symbols import Symbol, read_symbols
 from elfpack.paths import decode
-from elfpack.root.directory import FileSource
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 PROGRAMS = Path("/usr/bin")
@@ -59,8 +59,7 @@ def files(top: Path) -> Iterator[Path]:
 
 
 def open_source(path: Path) -> FileSource:
-    fd = os.open(path, os.O_RDONLY)
-    return FileSource(fd, os.fstat(fd).st_size)
+    return FileSource(os.open(path, os.O_RDONLY))
 
 
 def by_elfpack(path: Path) -> View | None:

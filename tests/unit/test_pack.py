@@ -7,13 +7,15 @@ import os
 import stat
 import tarfile
 from collections.abc import Callable
+from gzip import decompress as gunzip
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from elfpack.blob import Blob, from_bytes
 from elfpack.errors import ElfpackError, InputError, OutputError, RequestError
-from elfpack.formats.compression import gzip
+from elfpack.formats.compression import gzip, zstd
 from elfpack.pack.output import check_output, write
 from elfpack.pack.tar import members
 from elfpack.planning.entry import Directory, Entry, HardLink, Plan, Reason, Regular, Symlink
@@ -114,24 +116,39 @@ def test_a_plan_is_sorted_and_has_each_path_once() -> None:
 
 
 def test_gzip_is_the_same_each_time() -> None:
-    import gzip as reader
-
     first, second = (b"".join(gzip([b"abc", b"", b"def" * 9999])) for _ in range(2))
     assert first == second
-    assert reader.decompress(first) == b"abc" + b"def" * 9999
+    assert gunzip(first) == b"abc" + b"def" * 9999
     assert first[3:8] == bytes(5)  # no name, no time
+
+
+@pytest.mark.parametrize("processors", [1, 2, 7])
+def test_zstd_is_the_same_each_time(processors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the pieces, and the number of threads. More than two jobs."""
+    data = b"".join(number.to_bytes(4, "big") for number in range(6 << 20))
+    assert len(data) > 2 * (8 << 20)
+    first = b"".join(zstd([data]))
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    pieces = (data[at : at + 99_999] for at in range(0, len(data), 99_999))
+    assert b"".join(zstd(pieces)) == first
+    with zstandard.ZstdDecompressor().stream_reader(first) as reader:
+        assert reader.read() == data
 
 
 # Outputs
 
 
-@pytest.mark.parametrize("name", ["out.tar", "out.tar.gz", "out.tgz"])
+@pytest.mark.parametrize("name", ["out.tar", "out.tar.gz", "out.tgz", "out.tar.zst"])
 def test_files(tmp_path: Path, name: str) -> None:
     output = tmp_path / name
     written = write(ALL, str(output))
-    assert written.size == output.stat().st_size
-    with tarfile.open(output) as tar:
-        assert len(tar.getmembers()) == 6
+    raw = output.read_bytes()
+    assert written.size == len(raw)
+    if name.endswith("gz"):
+        raw = gunzip(raw)
+    elif name.endswith("zst"):
+        raw = zstandard.ZstdDecompressor().stream_reader(raw).read()
+    assert raw == tar_of(ALL)
     umask = os.umask(0)
     os.umask(umask)
     assert stat.S_IMODE(output.stat().st_mode) == 0o666 & ~umask
@@ -178,7 +195,7 @@ def changing(path: str) -> Regular:
     return Regular(path=path, reason=WHY, blob=from_bytes(b"ab", path)._replace(size=5))
 
 
-@pytest.mark.parametrize("output", ["out.tar", "out.tar.gz", "out/", "empty/"])
+@pytest.mark.parametrize("output", ["out.tar", "out.tar.gz", "out.tar.zst", "out/", "empty/"])
 def test_failure_leaves_nothing(tmp_path: Path, output: str) -> None:
     (tmp_path / "empty").mkdir()
     made = plan(directory("/a", 0o500), regular("/a/b"), link("/c", "a"), changing("/d"))
@@ -260,8 +277,13 @@ def test_a_very_long_name_of_an_output(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == [output.name]
 
 
-def test_a_link_as_output_is_replaced_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "target.tar").write_text("old")
-    (tmp_path / "out.tar").symlink_to("target.tar")
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_as_output_is_followed(tmp_path: Path, there: bool) -> None:
+    (tmp_path / "other").mkdir()
+    if there:
+        (tmp_path / "other/target.tar").write_text("old")
+    (tmp_path / "out.tar").symlink_to("other/target.tar")
     write(ALL, str(tmp_path / "out.tar"))
-    assert (tmp_path / "target.tar").read_text() == "old"
+    assert (tmp_path / "out.tar").is_symlink()
+    assert (tmp_path / "other/target.tar").read_bytes() == tar_of(ALL)
+    assert os.listdir(tmp_path / "other") == ["target.tar"]

@@ -1,0 +1,318 @@
+"""Outputs that appear whole or not at all: written beside their place, then renamed.
+
+A run that fails or is interrupted leaves what was there before, and nothing else. What a run that
+was killed has left is removed by the next one for the same output.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from elfpack.errors import OutputError, RequestError
+from elfpack.pack import leftover, marker
+from elfpack.paths import decode, encode
+
+_GATHER = 1 << 18
+"""Bytes. Smaller pieces are written together."""
+
+
+def target(output: str) -> bytes:
+    """Where OUT is: a link is followed, as for any program that opens its output.
+
+    Raises:
+        OutputError: it cannot be looked at.
+    """
+    path = encode(output.rstrip("/") or "/")
+    try:
+        try:
+            os.stat(path)  # the kernel decides whose links are followed, protected_symlinks
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # new, or a link to what is not there yet
+        return os.path.realpath(path)
+    except (OSError, ValueError) as e:
+        raise fault(e, output) from e
+
+
+def check_file(output: str) -> None:
+    """Whether a file of that name can be written, as far as that shows before any work is done.
+
+    Raises:
+        RequestError: it is a directory.
+        OutputError: its directory does not exist or cannot be written, or a socket is in the way.
+    """
+    if os.path.isdir(encode(output)):
+        raise RequestError(
+            "is a directory", path=output, hint=f"write {output}/ for an unpacked tree"
+        )
+    path = target(output)
+    if stat.S_ISSOCK(leftover.mode(path)):
+        raise OutputError("is a socket", path=output, hint="write to a file")
+    if not _is_stream(path):
+        _check_parent(path, output)
+
+
+def check_tree(output: str) -> None:
+    """Whether a tree can be put at that place, as far as that shows before any work is done.
+
+    Raises:
+        OutputError: as for :func:`check_file`; or it holds something that elfpack did not put
+            there.
+    """
+    path = target(output)
+    if not leftover.mode(path):
+        _check_parent(path, output)
+        return
+    try:
+        stranger = marker.stranger(path)
+    except OSError as e:
+        raise fault(e, output) from e
+    if stranger is not None:
+        known = marker.is_marked(path)
+        raise OutputError(
+            f"holds {decode(stranger)}, which elfpack did not write" if known else "is not empty",
+            path=output,
+            hint="move it away" if known else "name a directory that is empty or does not exist",
+        )
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise OutputError("permission denied", path=output, hint="name one that you may write")
+
+
+def _check_parent(path: bytes, output: str) -> None:
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        raise OutputError("its directory does not exist", path=output, hint="make it first")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise OutputError(
+            "permission denied in its directory", path=output, hint="name one that you may write"
+        )
+
+
+def _is_stream(path: bytes) -> bool:
+    """A FIFO or device, which is written to and not replaced."""
+    mode = leftover.mode(path)
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
+
+
+@contextmanager
+def new_file(output: str) -> Iterator[int]:
+    """A descriptor for the content of a file, which takes its place when the block ends.
+
+    It gets the mode that the umask gives, as any program's output does.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    path = target(output)
+    try:
+        if _is_stream(path):
+            with _opened(path, os.O_WRONLY | os.O_NOCTTY) as fd:
+                yield fd
+            return
+        leftover.clear(path)
+        work = leftover.beside(path)
+        with _opened(work, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW) as fd:
+            try:
+                leftover.lock(fd)
+                yield fd
+                os.rename(work, path)
+            except BaseException:
+                leftover.remove(work)
+                raise
+    except OSError as e:
+        raise fault(e, output) from e
+
+
+@contextmanager
+def _opened(path: bytes, flags: int) -> Iterator[int]:
+    fd = os.open(path, flags | os.O_CLOEXEC, 0o666)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def write_all(chunks: Iterable[bytes], fd: int, output: str) -> int:
+    """All of it, to a descriptor. Returns the number of bytes.
+
+    Raises:
+        OutputError: it cannot be written.
+        BrokenPipeError: its reader is gone.
+    """
+    size = 0
+    for chunk in _gathered(chunks):
+        view = memoryview(chunk)
+        size += len(view)
+        while view:
+            try:
+                done = os.write(fd, view)
+            except BrokenPipeError:
+                raise
+            except OSError as e:
+                raise fault(e, output) from e
+            view = view[done:]
+    return size
+
+
+def _gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Small pieces joined: headers and small files are many."""
+    kept: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        if len(chunk) < _GATHER:
+            kept.append(chunk)
+            size += len(chunk)
+            if size < _GATHER:
+                continue
+            chunk = b""
+        yield b"".join(kept)
+        yield chunk
+        kept, size = [], 0
+    yield b"".join(kept)
+
+
+@contextmanager
+def new_tree(output: str) -> Iterator[bytes]:
+    """An empty directory to fill, whose content takes its place when the block ends.
+
+    A directory that is new, or elfpack's own earlier output, is renamed into place. One that is
+    empty, a mount point, or the working directory stays the directory that it is, and gets the
+    content in the last moment.
+
+    Raises:
+        OutputError: it cannot be written, or holds what elfpack did not put there.
+    """
+    check_tree(output)
+    path = target(output)
+    try:
+        leftover.clear(path)
+        inside = _stays(path)
+        work = leftover.inside(path) if inside else leftover.beside(path)
+        os.mkdir(work, 0o700)
+        try:
+            with _opened(work, os.O_RDONLY | os.O_DIRECTORY) as held:
+                leftover.lock(held)
+                new = work + b"/new"
+                os.mkdir(new, 0o777)
+                yield new
+                _put(new, path, work, output, inside=inside)
+        finally:
+            leftover.undo(work, path)
+    except OSError as e:
+        raise fault(e, output) from e
+
+
+def _stays(path: bytes) -> bool:
+    """Whether what is there is filled, not replaced."""
+    if not leftover.mode(path):
+        return False
+    if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
+        return True
+    if os.path.samestat(os.stat(path), os.stat(b".")):
+        return True
+    return not os.listdir(path) or leftover.is_mount(path)
+
+
+def _put(new: bytes, path: bytes, work: bytes, output: str, *, inside: bool) -> None:
+    """The new tree to its place. The marker knows both trees while they change places."""
+    made = marker.records(new)
+    seen = os.stat(new)
+    known = marker.known(path) if leftover.mode(path) else frozenset()
+    marker.write(path, made | known)
+    try:
+        if inside or not _renamed(new, path, work):
+            _moved(new, path, work, output)
+    except BaseException:
+        marker.write(path, known)
+        raise
+    marker.write(path, made)
+    try:
+        os.utime(path, ns=(seen.st_mtime_ns, seen.st_mtime_ns))
+    except PermissionError:
+        pass  # a mount point may belong to somebody else
+
+
+def _renamed(new: bytes, path: bytes, work: bytes) -> bool:
+    """Whether the new tree could be put in the old one's place in one step. If the second rename
+    does not come to pass, :func:`leftover.undo` takes back the first."""
+    if leftover.mode(path):
+        old = os.stat(path)
+        try:
+            os.rename(path, work + b"/old")
+        except OSError as e:
+            # A mount, or a directory in a lower layer of an overlay.
+            if e.errno in (errno.EBUSY, errno.EXDEV):
+                return False
+            raise
+        os.chmod(new, stat.S_IMODE(old.st_mode))
+        if os.geteuid() == 0:
+            os.chown(new, old.st_uid, old.st_gid)
+    os.rename(new, path)
+    return True
+
+
+def _moved(new: bytes, path: bytes, work: bytes, output: str) -> None:
+    """The content of the new tree, entry by entry, after that of the old one is gone."""
+    for name in os.listdir(path):
+        if os.path.join(path, name) != work:
+            leftover.remove(os.path.join(path, name))
+    moved = []
+    try:
+        for name in os.listdir(new):
+            goal = os.path.join(path, name)
+            _refuse_stranger(goal, output)
+            moved.append(goal)
+            _rename(os.path.join(new, name), goal)
+    except BaseException:
+        for goal in moved:
+            leftover.remove(goal)
+        raise
+
+
+def _refuse_stranger(path: bytes, output: str) -> None:
+    """What another process puts there in the meantime stays."""
+    if leftover.mode(path):
+        raise OutputError(
+            f"something else writes {decode(os.path.basename(path))} there",
+            path=output,
+            hint="name a directory of its own",
+        )
+
+
+def _rename(source: bytes, goal: bytes) -> None:
+    """A directory that may not be written, as its mode in the image says, cannot change its
+    parent for anybody but root."""
+    mode = leftover.mode(source)
+    if not stat.S_ISDIR(mode) or mode & stat.S_IWUSR:
+        os.rename(source, goal)
+        return
+    os.chmod(source, stat.S_IMODE(mode) | stat.S_IWUSR)
+    os.rename(source, goal)
+    os.chmod(goal, stat.S_IMODE(mode))
+
+
+def fault(error: OSError | ValueError, output: str) -> OutputError:
+    """The one line for what the system says of an output."""
+    number = getattr(error, "errno", None) or errno.EIO
+    hints = {
+        errno.ENOSPC: "make room and run again",
+        errno.EDQUOT: "make room and run again",
+        errno.EFBIG: "raise the limit for the size of files, ulimit -f",
+        errno.ENAMETOOLONG: "name a shorter one",
+        errno.EBADF: "open standard output, or write to a file",
+        errno.EACCES: "name a place that you may write",
+        errno.EPERM: "name a place that you may write",
+        errno.EROFS: "name a place that can be written",
+        errno.ENOENT: "make its directory first",
+        errno.ENOTDIR: "name a directory",
+        errno.ELOOP: "name a file, not a link to itself",
+        errno.EPIPE: "keep its reader running",
+        errno.EEXIST: "another elfpack is writing it, or was killed: remove the file beside it",
+    }
+    reason = os.strerror(number).lower()
+    return OutputError(
+        f"cannot be written: {reason}", path=output, hint=hints.get(number, "check the disk")
+    )

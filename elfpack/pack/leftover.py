@@ -1,0 +1,135 @@
+"""The names that outputs are written under until they are whole, and what killed runs left of them.
+
+A run holds a lock on what it works at: who gets the lock, and finds no such process, knows that
+the run was killed. Numbers of processes alone would not tell: those of another container are not
+seen here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import stat
+
+_NAME = 200
+"""Bytes of an output's name that go into the hidden one, which may have 255."""
+
+
+def beside(path: bytes) -> bytes:
+    """A name beside ``path`` that nobody else takes: hidden, short enough, ours by its number."""
+    directory, name = os.path.split(path)
+    return os.path.join(directory, b".%s.elfpack-%d" % (name[:_NAME], os.getpid()))
+
+
+def inside(path: bytes) -> bytes:
+    """The same for a directory that cannot be replaced: in it, and gone when it is whole."""
+    return os.path.join(path, b".elfpack-%d" % os.getpid())
+
+
+def lock(fd: int) -> None:
+    """Tell other runs that somebody works at this file or directory."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        pass  # a file system without locks: nobody else gets one either, and nothing is cleared
+
+
+def stale(path: bytes) -> list[bytes]:
+    """What killed runs have left of this output."""
+    directory, name = os.path.split(path)
+    found = _numbered(directory, re.escape(b".%s.elfpack-" % name[:_NAME]))
+    return found + _numbered(path, rb"\.elfpack-")
+
+
+def clear(path: bytes) -> None:
+    """Remove what killed runs have left of this output. An old tree that is not in its place any
+    more goes back."""
+    for work in stale(path):
+        undo(work, path)
+
+
+def undo(work: bytes, path: bytes) -> None:
+    """Remove what was worked at; a tree that was taken from its place and not replaced goes
+    back."""
+    if mode(work + b"/old") and not mode(path):
+        os.rename(work + b"/old", path)
+    remove(work)
+
+
+def _numbered(directory: bytes, pattern: bytes) -> list[bytes]:
+    shape = re.compile(pattern + rb"([0-9]{1,10})")
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return []
+    found = []
+    for name in names:
+        match = shape.fullmatch(name)
+        if match and _is_left(os.path.join(directory, name), int(match.group(1))):
+            found.append(os.path.join(directory, name))
+    return sorted(found)
+
+
+def _is_left(path: bytes, number: int) -> bool:
+    try:
+        if os.lstat(path).st_uid != os.geteuid() or (number != os.getpid() and _lives(number)):
+            return False
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def _lives(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass  # another user's
+    return True
+
+
+def mode(path: bytes) -> int:
+    """Type and permission bits of what is there, not followed; 0 if nothing is."""
+    try:
+        return os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
+def is_mount(path: bytes) -> bool:
+    """Whether something is mounted on a real path. A bind mount in one file system shows only in
+    the kernel's own table. Source: proc(5), /proc/pid/mountinfo, the fifth field."""
+    if os.path.ismount(path):
+        return True
+    try:
+        with open("/proc/self/mountinfo", "rb") as table:
+            mounts = [line.split(b" ", 5)[4] for line in table]
+    except (OSError, IndexError):
+        return False
+    return any(mount.decode("unicode_escape").encode("latin-1") == path for mount in mounts)
+
+
+def remove(path: bytes) -> None:
+    """Remove a file or a tree, as far as that goes: the first error tells more than this one's."""
+    if not stat.S_ISDIR(mode(path)):
+        try:
+            os.unlink(path)
+        except OSError:
+            pass  # it is not there, or the disk is gone
+        return
+    for top, _, _ in os.walk(path):  # a directory's mode in the image may lock us out
+        try:
+            os.chmod(top, 0o700)
+        except OSError:
+            pass
+    shutil.rmtree(path, ignore_errors=True)
