@@ -71,6 +71,15 @@ def test_it_tells_a_fault_in_one_line(pyz: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_only_strip_asks_for_lief(pyz: Path) -> None:
+    done = run(pyz, "layer", "/bin/sh", "--strip", "-o", "stripped.tar")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "elfpack: error: --strip: lief is not installed (pip install lief, or go without --strip)\n"
+    )
+    assert not (pyz.parent / "stripped.tar").exists()
+
+
 def test_it_is_a_program(pyz: Path) -> None:
     assert pyz.read_bytes().startswith(b"#!/usr/bin/env python3\n")
     assert os.access(pyz, os.X_OK)
