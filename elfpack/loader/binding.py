@@ -107,7 +107,7 @@ class _Work:
         self.faults = tuple([one for one in found if isinstance(one, Finding)])
         self.linkages = [EMPTY if isinstance(one, Finding) else one for one in found]
         self.finds = rules_of(self.libc).finds
-        self.providers = _providers(closure)
+        self.providers = providers(closure)
 
     def result(self) -> Binding:
         if self.faults:
@@ -246,7 +246,7 @@ def _seen(reference: Reference, last: int | None) -> Reference:
     return reference._replace(version=None, hidden=False, file=None)
 
 
-def _providers(closure: Closure) -> dict[str, int]:
+def providers(closure: Closure) -> dict[str, int]:
     """The object that answers to each name. Source: elf/dl-version.c, find_needed()."""
     names: dict[str, int] = {}
     for number, hit in enumerate(closure.hits):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from elfpack.elf.file import ElfFile, Malformed
@@ -76,8 +77,11 @@ class MissingInterpreter(NamedTuple):
     missing: str
 
 
-def open_program(files: Files, name: str, cwd: str) -> Program | MissingInterpreter:
-    """The program that executing ``name`` comes down to.
+def open_program(
+    files: Files, name: str, cwd: str, search_path: Sequence[str] = SEARCH_PATH
+) -> Program | MissingInterpreter:
+    """The program that executing ``name`` comes down to. ``env`` looks for its command in the
+    directories of ``search_path``.
 
     Raises:
         InputError: there is no such file, it cannot be read, or it is no program.
@@ -102,7 +106,7 @@ def open_program(files: Files, name: str, cwd: str) -> Program | MissingInterpre
                 path=name,
                 hint="name a program on its first line",
             )
-        script = _script(files, content, (shown, path), place, cwd)
+        script = _script(files, content, (shown, path), place, cwd, search_path)
         scripts.append(script)
         path = _absolute(cwd, script.command or script.interpreter)
 
@@ -166,7 +170,14 @@ def _head(files: Files, place: Place, broken: Malformed, shown: str) -> bytes:
         source.close()
 
 
-def _script(files: Files, head: bytes, names: tuple[str, str], place: Place, cwd: str) -> Script:
+def _script(
+    files: Files,
+    head: bytes,
+    names: tuple[str, str],
+    place: Place,
+    cwd: str,
+    search_path: Sequence[str],
+) -> Script:
     """``names`` are what the user sees and the absolute path.
 
     Source: fs/binfmt_script.c, load_script().
@@ -187,17 +198,19 @@ def _script(files: Files, head: bytes, names: tuple[str, str], place: Place, cwd
     wanted = command = None
     if basename(interpreter) == "env" and argument:
         wanted = env_command(argument)
-        command = _on_path(files, wanted, cwd) if wanted else None
+        command = on_path(files, wanted, cwd, search_path) if wanted else None
     return Script(path, place.path, interpreter, command, wanted)
 
 
-def _on_path(files: Files, command: str, cwd: str) -> str | None:
+def on_path(files: Files, command: str, cwd: str, search_path: Sequence[str]) -> str | None:
+    """The path of a command; one with a slash is a path. None if no directory has it."""
     if "/" in command:
         return join(cwd, command)
-    for directory in SEARCH_PATH:
-        place = files.find(f"{directory}/{command}")
+    for directory in search_path:
+        path = join(cwd, f"{directory or '.'}/{command}")
+        place = files.find(path)
         if not isinstance(place, int) and place.node.is_regular:
-            return f"{directory}/{command}"
+            return path
     return None
 
 
