@@ -4,8 +4,9 @@ program loads.
 Such a library is judged alone, by the loader that its program would have: that of a program above
 it, else the usual one of its machine. A program is above a library if it lies in a directory on
 the library's way from the top, or in ``bin``, ``sbin`` or ``libexec`` of one: ``/opt/x/bin/x`` is
-above ``/opt/x/lib/plugins/p.so``. What such programs have loaded before, and what their DT_RPATH
-leads to, a plugin finds. A library for which the tree has no loader is not judged: nothing here
+above ``/opt/x/lib/plugins/p.so``. What such programs have loaded before, what their DT_RPATH
+leads to, and what they open by a name that is written in them, as java does with libjvm.so, a
+plugin finds. A library for which the tree has no loader is not judged: nothing here
 loads it.
 """
 
@@ -21,16 +22,17 @@ from elfpack.checking.report import Counts
 from elfpack.elf.file import ElfFile
 from elfpack.formats.manifests import ContainerConfig
 from elfpack.loader.closure import Closure, Miss
-from elfpack.loader.files import Files
+from elfpack.loader.files import LOADER_LIMIT, Files
 from elfpack.loader.identify import GLIBC, MUSL, musl_interpreter, usual_interpreters
 from elfpack.loader.program import SEARCH_PATH, Program
 from elfpack.loader.records import Hit, Kind, Scope, Via
 from elfpack.loader.resolve import Options, Resolver, wants_musl
-from elfpack.paths import ancestors, basename, parent
+from elfpack.paths import ancestors, basename, encode, parent
 from elfpack.root.node import Root
 
 _PROGRAMS = ("bin", "sbin", "libexec")
 """Directories whose programs serve the directory above."""
+_SYSTEM = ("/", "/usr", "/usr/local")
 Machine = tuple[int, int, bool]
 """e_machine, bits, little: the part of an ABI that tells loaders apart."""
 
@@ -67,6 +69,7 @@ class Survey:
     """Libraries for which the tree has no loader."""
     _above: dict[str, list[Judged]] = field(default_factory=dict)
     _provided: dict[str, set[str]] = field(default_factory=dict)
+    _strings: dict[tuple[object, str], bool] = field(default_factory=dict)
 
     @property
     def files(self) -> Files:
@@ -119,7 +122,33 @@ class Survey:
                 scope = Scope(chain)
                 if isinstance(search.find(name, scope, search.table(scope)), Hit):
                     return True
+            if name in self.found.names and self._names_it(program, judged.path, name):
+                return True
         return False
+
+    def _names_it(self, program: Judged, path: str, name: str) -> bool:
+        """Whether a program of the library's own directory, or what it loads from there, holds the
+        name as a string. The system's own directories belong to no program."""
+        top = parent(program.path)
+        if basename(top) in _PROGRAMS:
+            top = parent(top)
+        if top in _SYSTEM or not path.startswith(top + "/"):
+            return False
+        return any(
+            self._holds(hit, name)
+            for hit in program.closure.hits
+            if hit.real_path.startswith(top + "/")
+        )
+
+    def _holds(self, hit: Hit, name: str) -> bool:
+        known = self._strings.get((hit.identity, name))
+        if known is None:
+            raw = self.files.read_all(hit.real_path, LOADER_LIMIT)
+            known = isinstance(raw, bytes) and any(
+                before + encode(name) + b"\0" in raw for before in (b"\0", b"/")
+            )
+            self._strings[hit.identity, name] = known
+        return known
 
     def add_program(self, judged: Judged) -> None:
         self.programs.append(judged)
