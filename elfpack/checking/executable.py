@@ -18,9 +18,7 @@ def rule(seen: Survey) -> Iterator[Finding]:
     """Each as the kernel would refuse it."""
     for at in (*[judged.at for judged in seen.programs], *seen.static):
         if not executable(at.place.node) and is_command(seen, at.path):
-            yield Finding(
-                "not-executable", at.path, "is not executable", quote=said(errno.EACCES)
-            )
+            yield Finding("not-executable", at.path, "is not executable", quote=said(errno.EACCES))
 
 
 def is_command(seen: Survey, path: str) -> bool:

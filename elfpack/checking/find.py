@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import stat
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from elfpack.elf import constants as c
@@ -30,19 +29,19 @@ class ElfAt(NamedTuple):
         return self.place.path
 
 
-@dataclass
 class Found:
     """What is in a tree, by its real paths, sorted."""
 
-    programs: list[ElfAt] = field(default_factory=list)
-    libraries: list[ElfAt] = field(default_factory=list)
-    scripts: list[Place] = field(default_factory=list)
-    broken: list[tuple[str, str]] = field(default_factory=list)
-    """Paths of ELF files that cannot be read, and what is wrong with them."""
-    unread: list[str] = field(default_factory=list)
-    """Files that may not be read."""
-    names: set[str] = field(default_factory=set)
-    """The names of all files, links included, that have ``.so`` in them."""
+    def __init__(self) -> None:
+        self.programs: list[ElfAt] = []
+        self.libraries: list[ElfAt] = []
+        self.scripts: list[Place] = []
+        self.broken: list[tuple[str, str]] = []
+        """Paths of ELF files that cannot be read, and what is wrong with them."""
+        self.unread: list[str] = []
+        """Files that may not be read."""
+        self.names: dict[str, list[str]] = {}
+        """The paths of all files, links included, by their names, that have ``.so`` in them."""
 
 
 def find(files: Files) -> Found:
@@ -52,42 +51,51 @@ def find(files: Files) -> Found:
         InputError: a directory, or the archive, cannot be read.
     """
     found = Found()
-    root = files.root
     pending = [""]
     while pending:
         directory = pending.pop()
-        names = root.entries(directory)
-        if isinstance(names, int):
-            if names not in (errno.ENOENT, errno.ENOTDIR):  # it went away meanwhile
-                found.unread.append(directory or "/")
-            continue
-        below = []
-        for name in names:
-            node = root.node(directory, name)
-            if isinstance(node, int):
-                continue
-            if ".so" in name:
-                found.names.add(name)
-            if node.is_directory:
-                path = f"{directory}/{name}"
-                if path not in _KERNELS:
-                    below.append(path)
-            elif node.is_regular and node.size:
-                _look(files, Place(directory, name, node), found)
-        pending += reversed(below)
+        pending += reversed(_directory(files, directory, found))
     return found
 
 
+def _directory(files: Files, directory: str, found: Found) -> list[str]:
+    """Look at the files of a directory; the directories in it."""
+    root = files.root
+    names = root.entries(directory)
+    if isinstance(names, int):
+        if names not in (errno.ENOENT, errno.ENOTDIR):  # it went away meanwhile
+            found.unread.append(directory or "/")
+        return []
+    below = []
+    for name in names:
+        node = root.node(directory, name)
+        if isinstance(node, int):
+            continue
+        if ".so" in name:
+            found.names.setdefault(name, []).append(f"{directory}/{name}")
+        if node.is_directory:
+            path = f"{directory}/{name}"
+            if path not in _KERNELS:
+                below.append(path)
+        elif node.is_regular and node.size:
+            head = node.head
+            if head is None or head[:1] in (b"\x7f", b"#"):
+                _look(files, Place(directory, name, node), found)
+    return below
+
+
 def _look(files: Files, place: Place, found: Found) -> None:
-    try:
-        source = files.open(place)
+    head = place.node.head
+    if head is None:
         try:
-            head = source.pread(4, 0)
-        finally:
-            source.close()
-    except OSError:
-        found.unread.append(place.path)
-        return
+            source = files.open(place)
+            try:
+                head = source.pread(4, 0)
+            finally:
+                source.close()
+        except OSError:
+            found.unread.append(place.path)
+            return
     if head == b"\x7fELF":
         _elf(files, place, found)
     # A script without the bit is read by a program that was told to.

@@ -62,9 +62,7 @@ def _refused(judged: Judged) -> Iterator[Finding]:
         return
     reason = refusal.reason.replace("the interpreter is ", "is ")
     reason = reason.replace("an interpreter for", "is for")
-    yield Finding(
-        code, judged.path, f"interpreter {refusal.path} {reason}", quote=said(number)
-    )
+    yield Finding(code, judged.path, f"interpreter {refusal.path} {reason}", quote=said(number))
 
 
 def _not_executable(seen: Survey, judged: Judged) -> Iterator[Finding]:

@@ -34,15 +34,17 @@ def _missing(seen: Survey, judged: Judged, searches: Searches) -> Iterator[Findi
             told += f", needed by {judged.closure.label(miss.requester)}"
         if way:
             told += f": {way}"
+        places = ", ".join(dict(judged.closure.searched).get(miss.name, ()))
+        hint = f"looked for in {places}" if places else None
         words = library_words(judged, miss, wrong_class)
-        yield Finding(code, judged.path, told, quote=words)
+        yield Finding(code, judged.path, told, hint, quote=words)
 
 
 def _is_sure(seen: Survey, judged: Judged, miss: Miss) -> bool:
     """Without its loader nobody knows where a program's libraries would be looked for. One that
     is nowhere is missing all the same."""
     return judged.closure.interpreter is not None or (
-        judged.at.elf.kind == "library" or miss.name not in seen.found.names
+        judged.at.elf.kind == "library" or not seen.has(miss.name)
     )
 
 

@@ -9,7 +9,7 @@ Source: glibc nss/nss_module.c, nss/nss_database.c.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from elfpack.checking.survey import Judged, Survey
 from elfpack.elf.layout import ElfFault, read_layout
@@ -21,7 +21,6 @@ from elfpack.loader.files import TEXT_LIMIT
 from elfpack.loader.identify import GLIBC
 from elfpack.loader.records import Hit
 from elfpack.paths import decode, encode
-from elfpack.runtime.databases import DATABASES
 
 _PATH = "/etc/nsswitch.conf"
 _BUILT_IN = ("files", "dns")
@@ -39,6 +38,8 @@ def rule(seen: Survey) -> Iterator[Finding]:
     raw = seen.files.read_all(_PATH, TEXT_LIMIT)
     if not isinstance(raw, bytes):
         return
+    from elfpack.runtime.databases import DATABASES  # most images have no such file
+
     asked: dict[str, list[str]] = {}
     for database, services in nsswitch.parse(decode(raw)).items():
         for service in services if database in DATABASES else ():
@@ -50,13 +51,15 @@ def rule(seen: Survey) -> Iterator[Finding]:
         if _has_data(seen, service) and _lacking(seen, programs, service)
     }
     if missing:
-        yield from _told(seen, programs, missing)
+        yield from _told(seen, programs, missing, _Importers(seen, DATABASES))
 
 
 def _told(
-    seen: Survey, programs: list[Judged], missing: dict[str, list[str]]
+    seen: Survey,
+    programs: list[Judged],
+    missing: dict[str, list[str]],
+    importers: _Importers,
 ) -> Iterator[Finding]:
-    importers = _Importers(seen)
     for service, databases in missing.items():
         library = _library(service)
         lacking = _lacking(seen, programs, service)
@@ -113,15 +116,18 @@ def _has_data(seen: Survey, service: str) -> bool:
 class _Importers:
     """Who imports the functions of a database. Each file is read once."""
 
-    def __init__(self, seen: Survey) -> None:
+    def __init__(self, seen: Survey, functions: Mapping[str, tuple[str, ...]]) -> None:
+        """``functions`` that consult each database."""
         self._seen = seen
+        self._functions = functions
+        self._raw = {encode(name) for names in functions.values() for name in names}
         self._names: dict[object, frozenset[str]] = {}
 
     def first(
         self, programs: list[Judged], databases: list[str]
     ) -> tuple[Judged, str, str, str] | None:
         """The first program that asks, what for, by which function, and who calls that."""
-        wanted = {name: database for database in databases for name in DATABASES[database]}
+        wanted = {name: database for database in databases for name in self._functions[database]}
         for judged in programs:
             for hit in judged.closure.hits:
                 for symbol in sorted(self._imports(hit) & wanted.keys()):
@@ -147,13 +153,10 @@ class _Importers:
         try:
             # Names first: they are a small part of the tables, and most files have none of these.
             names = Strings(source, read_layout(source)).whole().split(b"\0")
-            if not _FUNCTIONS.intersection(names):
+            if not self._raw.intersection(names):
                 return frozenset()
             return frozenset(s.name for s in read_imports(source))
         except (OSError, ElfFault):
             return frozenset()
         finally:
             source.close()
-
-
-_FUNCTIONS = {encode(name) for functions in DATABASES.values() for name in functions}

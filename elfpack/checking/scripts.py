@@ -69,4 +69,6 @@ def _not_executable(seen: Survey, path: str, script: Script) -> Iterator[Finding
         place = seen.files.find(join(seen.options.cwd, name)) if name else 0
         if not isinstance(place, int) and not executable(place.node):
             words = said(errno.EACCES)
-            yield Finding("not-executable", path, f"interpreter {name} is not executable", quote=words)
+            yield Finding(
+                "not-executable", path, f"interpreter {name} is not executable", quote=words
+            )

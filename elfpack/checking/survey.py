@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from elfpack.checking.find import ElfAt, Found, find
@@ -48,28 +47,31 @@ class Judged(NamedTuple):
         return self.at.path
 
 
-@dataclass
 class Survey:
     """What the rules look at."""
 
-    resolver: Resolver
-    options: Options
-    config: ContainerConfig
-    found: Found
-    search_path: tuple[str, ...]
-    """PATH, in the container."""
-    programs: list[Judged] = field(default_factory=list)
-    """With an interpreter, or libraries."""
-    static: list[ElfAt] = field(default_factory=list)
-    libraries: list[Judged] = field(default_factory=list)
-    """Those that no program loads."""
-    loaded: set[tuple[int, int]] = field(default_factory=set)
-    """What programs load."""
-    unjudged: int = 0
-    """Libraries for which the tree has no loader."""
-    _above: dict[str, list[Judged]] = field(default_factory=dict)
-    _provided: dict[str, set[str]] = field(default_factory=dict)
-    _strings: dict[tuple[object, str], bool] = field(default_factory=dict)
+    def __init__(
+        self, resolver: Resolver, options: Options, config: ContainerConfig, found: Found
+    ) -> None:
+        self.resolver = resolver
+        self.options = options
+        self.config = config
+        self.found = found
+        path = config.variable("PATH")
+        self.search_path = SEARCH_PATH if path is None else tuple(path.split(":"))
+        """PATH, in the container."""
+        self.programs: list[Judged] = []
+        """With an interpreter, or libraries."""
+        self.static: list[ElfAt] = []
+        self.libraries: list[Judged] = []
+        """Those that no program loads."""
+        self.loaded: set[tuple[int, int]] = set()
+        """What programs load."""
+        self.unjudged = 0
+        """Libraries for which the tree has no loader."""
+        self._above: dict[str, list[Judged]] = {}
+        self._provided: dict[str, set[str]] = {}
+        self._strings: dict[tuple[object, str], bool] = {}
 
     @property
     def files(self) -> Files:
@@ -96,15 +98,18 @@ class Survey:
         for miss in dict.fromkeys(closure.misses):
             if miss.harmless or miss.refusal is not None:
                 continue
-            if judged.at.elf.kind != "library":
-                yield miss
-            elif miss.requester == 0 and not self._excused(judged, miss.name):
+            alone = judged.at.elf.kind == "library"
+            if not alone or (miss.requester == 0 and not self._excused(judged, miss.name)):
                 yield miss
 
     def above(self, path: str) -> Iterator[Judged]:
         """The programs above a library, the nearest first."""
         for directory in reversed(["/", *ancestors(path)]):
             yield from self._above.get(directory, ())
+
+    def has(self, name: str) -> bool:
+        """Whether a library of that name is anywhere in the tree."""
+        return any(not isinstance(self.files.find(p), int) for p in self.found.names.get(name, ()))
 
     def _excused(self, judged: Judged, name: str) -> bool:
         """Whether a program above a library would have loaded that before, or lead to it."""
@@ -122,7 +127,7 @@ class Survey:
                 scope = Scope(chain)
                 if isinstance(search.find(name, scope, search.table(scope)), Hit):
                     return True
-            if name in self.found.names and self._names_it(program, judged.path, name):
+            if self.has(name) and self._names_it(program, judged.path, name):
                 return True
         return False
 
@@ -175,20 +180,14 @@ def survey(root: Root, config: ContainerConfig) -> Survey:
         InputError: the tree cannot be read.
     """
     resolver = Resolver(root)
-    path = config.variable("PATH")
-    seen = Survey(
-        resolver,
-        Options(
-            library_path=config.variable("LD_LIBRARY_PATH") or "",
-            cwd=config.workdir or "/",
-            preload=config.variable("LD_PRELOAD") or "",
-            preload_file=True,
-            secure=True,
-        ),
-        config,
-        find(resolver.files),
-        SEARCH_PATH if path is None else tuple(path.split(":")),
+    options = Options(
+        library_path=config.variable("LD_LIBRARY_PATH") or "",
+        cwd=config.workdir or "/",
+        preload=config.variable("LD_PRELOAD") or "",
+        preload_file=True,
+        secure=True,
     )
+    seen = Survey(resolver, options, config, find(resolver.files))
     for at in seen.found.programs:
         closure = resolver.closure(_program(at), seen.options)
         if closure.loader is None:
@@ -224,17 +223,15 @@ class _Loaders:
 
     def __init__(self, seen: Survey) -> None:
         self._seen = seen
-        self._usual: dict[tuple[Machine, bool | None], str | None] = {}
+        self._usual: dict[tuple[Machine, str | None], str | None] = {}
 
     def of(self, at: ElfAt) -> str | None:
-        machine, libc = at.elf.abi[:3], _libc(at.elf)
+        libc = _libc(at.elf)
         for program in self._seen.above(at.path):
-            loader = program.closure.loader
-            there = program.closure.interpreter is not None
-            if loader is not None and there and program.at.elf.abi[:3] == machine:
-                if libc in (None, loader.libc):
-                    return loader.path
-        key = machine, libc == MUSL if libc else None
+            path = _serves(program, at.elf, libc)
+            if path is not None:
+                return path
+        key = at.elf.abi[:3], libc
         if key not in self._usual:
             self._usual[key] = self._find(at.elf, libc)
         return self._usual[key]
@@ -248,12 +245,17 @@ class _Loaders:
             hit = self._seen.resolver.open_hit(path, Kind.INTERPRETER, self._seen.options)
             if hit is not None and hit.elf.abi[:3] == elf.abi[:3]:
                 return path
-        for program in self._seen.programs:
-            loader = program.closure.loader
-            if loader is not None and program.closure.interpreter is not None:
-                if program.at.elf.abi[:3] == elf.abi[:3] and libc in (None, loader.libc):
-                    return loader.path
+        found = (_serves(program, elf, libc) for program in self._seen.programs)
+        return next((path for path in found if path is not None), None)
+
+
+def _serves(program: Judged, elf: ElfFile, libc: str | None) -> str | None:
+    """The loader of a program, if it is there and could load a library too."""
+    closure = program.closure
+    if closure.loader is None or closure.interpreter is None:
         return None
+    same = program.at.elf.abi[:3] == elf.abi[:3] and libc in (None, closure.loader.libc)
+    return closure.loader.path if same else None
 
 
 def _libc(elf: ElfFile) -> str | None:

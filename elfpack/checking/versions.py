@@ -9,16 +9,15 @@ from collections.abc import Iterator
 
 from elfpack.checking.survey import Survey
 from elfpack.errors import Finding
-from elfpack.loader.linkages import Linkages
 from elfpack.loader.versioning import Versioning
 
 
 def rule(seen: Survey) -> Iterator[Finding]:
     """Each version without which the loader does not start a program."""
-    versioning = Versioning(Linkages(seen.files))
+    versioning = Versioning(seen.files)
     for judged in seen.all():
         library = judged.at.elf.kind == "library"
-        for missing in versioning.missing(judged.closure):
+        for missing in versioning.lacking(judged.closure):
             if library and missing.required_by != judged.path:
                 continue
             told = f"version {missing.version} is missing in {missing.path}"

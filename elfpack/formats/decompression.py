@@ -139,7 +139,7 @@ def _zstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _damaged(kind: str, detail: str, first: bool) -> CompressionFault:
-    if not first and "header" in detail or "format not supported" in detail:
+    if not first and ("header" in detail or "format not supported" in detail):
         return CompressionFault(f"{kind}-compressed data with something else behind its end")
     detail = " ".join(detail.split()).rstrip(".").lower()
     return CompressionFault(f"{kind}-compressed data that is damaged: {detail}")

@@ -7,7 +7,6 @@ manifest.md, config.md.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, NamedTuple
 
@@ -189,6 +188,8 @@ def _platform(row: object) -> str | None:
 
 
 def _json(raw: bytes) -> Any:
+    import json  # most trees are no images
+
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):

@@ -34,6 +34,8 @@ _TYPES: Final = {
 }
 _HARD, _LONG_NAME, _LONG_LINK, _PAX, _GLOBAL = map(ord, "1LKxg")
 _SPARSE, _VOLUME, _LABEL, _SOLARIS = map(ord, "SMVX")
+_FILE, _SLASH = map(ord, "0/")
+_PLAIN: Final = frozenset(b"025")
 _REGULAR: Final = (0, ord("0"), ord("7"))
 CAPABILITY: Final = "SCHILY.xattr.security.capability"
 
@@ -113,13 +115,49 @@ class _Index:
         at = 0
         last = ""
         while True:
-            header, at, pax = self._next(at, last)
-            if header is None:
-                return
-            member, at = self._member(header, at, pax)
-            if member is not None:
-                last = member.name
-                yield member
+            member = self._plain(at)
+            if member is None:
+                header, at, pax = self._next(at, last)
+                if header is None:
+                    return
+                member, at = self._member(header, at, pax)
+                if member is None:
+                    continue
+            else:
+                at = member.offset + member.size + -member.size % BLOCK
+            last = member.name
+            yield member
+
+    def _plain(self, at: int) -> Member | None:
+        """The member whose header is here, if nothing goes before it and nothing about it is rare:
+        by far the most are so. None for all others, which :meth:`_next` takes."""
+        inside = at - self._start
+        window = self._window
+        if inside < 0 or inside + BLOCK + 4 > len(window):
+            self._window = window = self._read(_STEP, at)
+            self._start, inside = at, 0
+        header = window[inside : inside + BLOCK]
+        if len(header) < BLOCK or header[156] not in _PLAIN or header[345] or self._global:
+            return None
+        if not _checksum_fits(header):
+            return None
+        try:
+            size = int(header[124:135], 8)
+            mode = int(header[100:107], 8)
+        except ValueError:
+            return None
+        end, behind = header.find(b"\0", 0, 100), header.find(b"\0", 157, 257)
+        if end < 1 or behind < 0 or size < 0 or mode < 0:
+            return None
+        name = decode(header[:end])
+        at += BLOCK
+        if header[156] != _FILE:
+            link = decode(header[157:behind])
+            return Member(name, _TYPES[header[156]], mode & 0o7777, 0, at, link)
+        if header[end - 1] == _SLASH:
+            return None
+        magic = window[inside + BLOCK : inside + BLOCK + min(4, size)]
+        return Member(name, stat.S_IFREG, mode & 0o7777, size, at, "", magic)
 
     def _next(self, at: int, last: str) -> tuple[bytes | None, int, dict[str, bytes]]:
         """The next member's own header, where its data begin, and what goes before it."""
@@ -298,7 +336,7 @@ def _decimal(text: bytes, at: int) -> int:
 
 
 def _records(raw: bytes) -> Iterator[tuple[str, bytes]]:
-    """Pax records: ``LENGTH KEY=VALUE\\n``, the length being that of the whole. The pieces of a
+    r"""Pax records: ``LENGTH KEY=VALUE\n``, the length being that of the whole. The pieces of a
     sparse file may come as keys that repeat: they are joined to a map."""
     at = 0
     pieces: list[bytes] = []

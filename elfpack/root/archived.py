@@ -91,6 +91,8 @@ class ArchiveRoot:
         children = self._children.get(directory)
         if children is None:
             return errno.ENOENT
+        if all(map(str.isascii, children)):
+            return tuple(sorted(children))
         return tuple(sorted(children, key=encode))
 
     def capabilities(self, directory: str, name: str, node: Node) -> bool:
@@ -256,7 +258,9 @@ class ArchiveRoot:
             if not isinstance(place, int):
                 entry = self._children[place.directory].get(place.name)
         if entry is None:
-            raise _refused(member.name, f"is a hard link to {member.link}, which is not there", label)
+            raise _refused(
+                member.name, f"is a hard link to {member.link}, which is not there", label
+            )
         if stat.S_ISDIR(entry.mode):
             raise _refused(member.name, f"is a hard link to {member.link}, a directory", label)
         return entry
@@ -290,7 +294,8 @@ def _visible(found: Iterable[Member]) -> Iterator[Member]:
 
 def _node(entry: Entry) -> Node:
     # A device number that no kernel gives.
-    return Node(entry.mode, (-2 - entry.layer, entry.offset), entry.size, 0, entry.text)
+    identity = (-2 - entry.layer, entry.offset)
+    return Node(entry.mode, identity, entry.size, 0, entry.text, (0, 0), entry.magic)
 
 
 def _components(name: str) -> list[str]:

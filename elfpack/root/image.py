@@ -6,7 +6,6 @@ is held against its digest and size, also where only its path in ``blobs/`` tell
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -98,6 +97,8 @@ class Layout:
             if source.size != descriptor.size:
                 raise self._fault(path, f"has {source.size} bytes instead of {descriptor.size}")
         if digest is not None:
+            import hashlib  # most trees are no images
+
             found = hashlib.new(digest.algorithm)
             for piece in chunks(source):
                 found.update(piece)
@@ -114,7 +115,9 @@ class Layout:
     def _oci(self, raw: bytes) -> Iterator[Image]:
         """Manifests of an index and of those in it. Of an image for several platforms, those that
         were not saved along are passed over."""
-        pending = [(d, None, 0) for d in reversed(self._parsed(_INDEX, raw))]
+        pending: list[tuple[Descriptor, str | None, int]] = [
+            (d, None, 0) for d in reversed(self._parsed(_INDEX, raw))
+        ]
         found = 0
         absent: str | None = None
         while pending:
@@ -137,7 +140,9 @@ class Layout:
             found += 1
             yield self._image(path, raw, _named(name, descriptor if depth else None))
         if not found:
-            raise self._fault(absent or _INDEX, "holds no image" if absent is None else "is missing")
+            raise self._fault(
+                absent or _INDEX, "holds no image" if absent is None else "is missing"
+            )
 
     def _image(self, path: str, raw: bytes, name: str | None) -> Image:
         try:
@@ -187,9 +192,7 @@ class Layout:
         return None
 
     def _fault(self, path: str, what: str) -> InputError:
-        return InputError(
-            f"{path[1:]}: {what}", path=self._root.label, hint="save the image again"
-        )
+        return InputError(f"{path[1:]}: {what}", path=self._root.label, hint="save the image again")
 
     def _broken(self, path: str, fault: ManifestFault) -> InputError:
         return self._fault(path, f"is not what it should be: {fault.message}")

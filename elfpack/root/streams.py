@@ -1,4 +1,4 @@
-"""Parts of a file, files with holes, and compressed files, as sources that are read at any offset."""
+"""Parts of a file, files with holes, and streams, as sources that are read at any offset."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Part:
         self.size = size
 
     def pread(self, size: int, offset: int) -> bytes:
-        if offset + size <= len(self._magic):
-            return self._magic[offset : offset + size]
         size = min(size, self.size - offset)
+        if offset + size <= len(self._magic):
+            return self._magic[offset : offset + size] if size > 0 else b""
         return self._whole.pread(size, self._offset + offset) if size > 0 else b""
 
     def close(self) -> None:
@@ -200,9 +200,9 @@ class Paged:
         self.size = whole.size
 
     def pread(self, size: int, offset: int) -> bytes:
-        if offset + size <= len(self._magic):
-            return self._magic[offset : offset + size]
         end = min(offset + size, self.size)
+        if end <= len(self._magic):
+            return self._magic[offset:end]
         if end <= offset:
             return b""
         first, behind = offset // PAGE, -(-end // PAGE)

@@ -164,7 +164,8 @@ def test_import_of_the_package_loads_nothing() -> None:
 
 
 PUBLIC = {
-    *("Closure", "Library", "Plan", "Session", "plan", "resolve", "__version__"),
+    *("Closure", "Library", "Plan", "Report", "Session", "check", "plan", "resolve"),
+    "__version__",
     *("ElfpackError", "Finding", "IncompleteError", "InputError", "OutputError", "RequestError"),
 }
 """What build scripts may import."""
