@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import click
@@ -35,6 +36,7 @@ def check(talk: Talk, /, rootfs: str, form: str) -> int:
     library, symbol version or name service module that is missing is one line, with what the
     kernel or the loader would say. Exit status 1 if there is any, 2 if ROOTFS cannot be read.
     """
+    gc.disable()  # an index of a million members would be searched for cycles again and again
     report = _standard_input() if rootfs == "-" else check_path(rootfs)
     results = Results()
     if form == "json":

@@ -275,20 +275,20 @@ class _Index:
 
     def _map_before(self, at: int, stored: int) -> tuple[list[int], int]:
         """Format 1.0: the map stands before the data, a number a line, the count first."""
-        text = b""
-        wanted = 1
-        while True:
-            lines = text.split(b"\n")[:-1]
-            if lines and wanted == 1:
-                wanted = 1 + 2 * _decimal(lines[0], at)
-            if lines and len(lines) >= wanted:
-                return [_decimal(line, at) for line in lines[1:wanted]], at + len(text)
+        text = bytearray()
+        wanted, lines = 1, 0
+        while lines < wanted:
             if len(text) >= min(stored, _SPECIAL_LIMIT):
                 raise TarFault(f"a tar with a map of holes that does not end, at {at}")
             block = self._at(at + len(text), BLOCK)
             if len(block) < BLOCK:
                 raise TarFault(f"a tar that is cut short: it ends at {at + len(text)}")
             text += block
+            lines += block.count(b"\n")
+            if wanted == 1 and lines:
+                wanted = 1 + 2 * _decimal(bytes(text[: text.index(b"\n")]), at)
+        numbers = bytes(text).split(b"\n", wanted)[1:wanted]
+        return [_decimal(number, at) for number in numbers], at + len(text)
 
 
 def _padded(at: int, size: int) -> int:
