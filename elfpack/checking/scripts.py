@@ -53,14 +53,12 @@ def _missing(seen: Survey, path: str, interpreter: str) -> Finding:
 
 def _unusable(path: str, error: InputError) -> Finding:
     """An interpreter that the kernel cannot run, or a first line that names none."""
-    if error.path in (path, None):
-        return Finding("bad-interpreter", path, error.message, quote=said(errno.ENOEXEC))
     number = errno.EACCES
     if error.message.startswith("its interpreters are scripts"):
         number = errno.ELOOP
-    elif "ELF" in error.message or "first line" in error.message:
+    elif error.path == path or "ELF" in error.message or "first line" in error.message:
         number = errno.ENOEXEC
-    told = f"interpreter {error.path}: {error.message}"
+    told = error.message if error.path == path else f"interpreter {error.path}: {error.message}"
     return Finding("bad-interpreter", path, told, quote=said(number))
 
 

@@ -158,8 +158,7 @@ class Survey:
     def add_program(self, judged: Judged) -> None:
         self.programs.append(judged)
         closure = judged.closure
-        if closure.refusal is None:
-            self.loaded.update(hit.identity for hit in closure.hits)
+        self.loaded.update(hit.identity for hit in closure.hits)
         if closure.interpreter is not None:
             self.loaded.add(closure.interpreter.identity)
         directory = parent(judged.path)

@@ -10,7 +10,7 @@ import lzma
 import os
 import stat
 import tarfile
-from io import BytesIO
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -245,7 +245,11 @@ def _zstd(raw: bytes) -> bytes:
     return packed
 
 
-PACKERS = {"gzip": gzip.compress, "xz": lzma.compress, "zstd": _zstd}
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "xz": lzma.compress,
+    "zstd": _zstd,
+}
 TEXT = b"".join(b"line %d of a text\n" % n for n in range(30_000))
 
 

@@ -283,14 +283,14 @@ def test_damaged(bad: Bad) -> None:
     assert bad.told in caught.value.message
 
 
-@pytest.mark.parametrize("place", range(0, len(GOOD), 7))
-def test_bytes_changed_anywhere(place: int) -> None:
+def test_bytes_changed_anywhere() -> None:
     """Right or refused, never another error."""
-    for value in (b"\xff", b"\0", b"9"):
-        try:
-            index(GOOD[:place] + value + GOOD[place + 1 :])
-        except TarFault as e:
-            assert "\n" not in e.message
+    for place in range(0, len(GOOD), 3):
+        for value in (b"\xff", b"\0", b"9"):
+            try:
+                index(GOOD[:place] + value + GOOD[place + 1 :])
+            except TarFault as e:
+                assert "\n" not in e.message
 
 
 def test_what_a_tar_is() -> None:
