@@ -522,7 +522,7 @@ def test_counts() -> None:
 
 
 def test_findings_are_sorted_by_path() -> None:
-    world = {name: "script #!/gone\\n" for name in ("/b", "/a/x", "/a.x", "/a")} | {"/c": "exe"}
+    world = dict.fromkeys(("/b", "/a/x", "/a.x", "/a"), "script #!/gone\\n") | {"/c": "exe"}
     del world["/a"]
     assert [f.path for f in found(world)] == ["/a/x", "/a.x", "/b", "/c"]
 
