@@ -65,7 +65,7 @@ def _entrypoint(seen: Survey, command: str) -> Iterator[Finding]:
         code = "missing-entrypoint" if link is None else "dangling-link"
         yield Finding(code, path, told + (f": {link}" if link else ""), quote=words)
     elif place.node.is_directory:
-        words = f'exec: "{command}": is a directory'
+        words = f'exec: "{command}": {said(errno.EACCES)}'
         told = "is what the image starts, and a directory"
         yield Finding("not-executable", path, told, quote=words)
     elif not executable(place.node):

@@ -1,4 +1,4 @@
-"""``elfpack check``: what it prints of directories, tars and images, and the status it ends with."""
+"""``elfpack check``: what it prints of directories, tars and images, and how it ends."""
 
 from __future__ import annotations
 
@@ -256,11 +256,6 @@ def _layer(files: Mapping[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-BASE = {
-    LOADER[1:]: (b"", "loader"),
-}
-
-
 def _lower(tmp_path: Path) -> bytes:
     top = system(tmp_path / "lower", {"/lib/liba.so.1": library("liba.so.1")})
     return _layer({str(p.relative_to(top)): p.read_bytes() for p in top.rglob("*") if p.is_file()})
@@ -273,7 +268,7 @@ ENTRY = {"Entrypoint": ["/app"], "Env": ["PATH=/bin"]}
 class Lay(NamedTuple):
     name: str
     layers: tuple[dict[str, bytes], ...]
-    config: dict[str, object]
+    config: Mapping[str, object]
     expected: list[str]
 
 
@@ -311,7 +306,7 @@ LAYS = [
 ]
 
 
-def _oci_files(layers: list[bytes], config: dict[str, object]) -> dict[str, bytes]:
+def _oci_files(layers: list[bytes], config: Mapping[str, object]) -> dict[str, bytes]:
     from hashlib import sha256
 
     files: dict[str, bytes] = {"oci-layout": b'{"imageLayoutVersion": "1.0.0"}'}
@@ -328,7 +323,7 @@ def _oci_files(layers: list[bytes], config: dict[str, object]) -> dict[str, byte
     return files
 
 
-def _docker_files(layers: list[bytes], config: dict[str, object]) -> dict[str, bytes]:
+def _docker_files(layers: list[bytes], config: Mapping[str, object]) -> dict[str, bytes]:
     files = {f"{number}/layer.tar": raw for number, raw in enumerate(layers)}
     row = {"Config": "config.json", "RepoTags": ["app:1"], "Layers": [*files]}
     files["config.json"] = json.dumps({"architecture": "amd64", "config": config}).encode()

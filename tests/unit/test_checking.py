@@ -653,7 +653,7 @@ CONFIGURED = [
         "a directory",
         {"/data": "dir"},
         ContainerConfig(cmd=("/data",)),
-        (("not-executable", "/data", 'exec: "/data": is a directory'),),
+        (("not-executable", "/data", f'exec: "/data": {EACCES}'),),
     ),
     Configured("user by number", {}, ContainerConfig(user="1000:1000")),
     Configured(
