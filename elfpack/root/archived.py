@@ -161,9 +161,10 @@ class ArchiveRoot:
         size = member.size
         raw, pages = b"", set[int]()
         if member.magic == b"\x7fELF":
-            raw = source.pread(min(size, _WHOLE), member.offset)
+            whole = self._probe is not None and size <= _WHOLE
+            raw = source.pread(size if whole else min(size, PAGE), member.offset)
             pages = {0}
-            if self._probe is not None and size <= _WHOLE:
+            if self._probe is not None and whole:
                 touched = Touched(BytesSource(raw))
                 self._probe(touched)
                 pages |= touched.pages

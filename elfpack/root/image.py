@@ -30,7 +30,8 @@ _DEPTH = 8
 """Indexes in indexes."""
 _BLOB = re.compile(r"/?blobs/(sha256|sha512)/([0-9a-f]+)\Z")
 _PART = re.compile(r"[0-9a-f]{64}(\.tar|\.json)?\Z")
-_MANIFEST, _INDEX, _LAYOUT = "/manifest.json", "/index.json", "/oci-layout"
+_SYSTEM = frozenset(("bin", "etc", "lib", "usr"))
+_MANIFEST, _INDEX = "/manifest.json", "/index.json"
 
 
 class Image(NamedTuple):
@@ -180,12 +181,14 @@ class Layout:
         return self._blob(path, None)
 
     def _parts(self) -> str | None:
-        """Something that only images have at their top."""
-        if not isinstance(self._walker.find(_LAYOUT), int):
-            return "an oci-layout"
+        """Something that only images have at their top; None beside what only systems have."""
         names = self._root.entries("")
-        for name in () if isinstance(names, int) else names:
-            if _PART.match(name) or name == "repositories":
+        if isinstance(names, int) or _SYSTEM.intersection(names):
+            return None
+        if "oci-layout" in names:
+            return "an oci-layout"
+        for name in names:
+            if _PART.match(name):
                 return f"{name}, a part of an image"
         if not isinstance(self._walker.find("/blobs/sha256/"), int):
             return "blobs of an image"

@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.docker.conftest import Engine
-from tests.docker.engine import run
+from tests.docker.engine import Engine, run
 from tests.docker.packing import PROJECT, build, elfpack, layer
 
 _NAME = "elfpack-test-check"
