@@ -24,8 +24,5 @@ def rule(seen: Survey) -> Iterator[Finding]:
 def is_command(seen: Survey, path: str) -> bool:
     """Whether a program is in a directory of PATH, or in one called bin or sbin."""
     directory = parent(path)
-    return basename(directory) in _DIRECTORIES or any(
-        seen.files.walker.directory(place.rstrip("/")) == directory
-        for place in seen.search_path
-        if place.startswith("/")
-    )
+    real = "" if directory == "/" else directory
+    return basename(directory) in _DIRECTORIES or real in seen.commands

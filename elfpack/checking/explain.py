@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 
-from elfpack.checking.survey import Judged, Survey
+from elfpack.checking.above import Judged
+from elfpack.checking.survey import Survey
 from elfpack.loader.closure import Miss
 from elfpack.loader.identify import MUSL
-from elfpack.loader.records import Outcome, Probe, Refusal
-from elfpack.loader.walk import Walk
+from elfpack.loader.records import Outcome, Probe, Refusal, Scope
 from elfpack.paths import components
 from elfpack.root.walk import Walker
 
@@ -64,15 +64,14 @@ class Searches:
         self._seen = seen
         self._known: dict[object, tuple[str, str, str | None]] = {}
 
-    def why(self, judged: Judged, miss: Miss, state: Walk) -> tuple[str, str, str | None]:
+    def why(self, judged: Judged, name: str, scope: Scope) -> tuple[str, str, str | None]:
         """The code of the finding; what stands in the way, empty if nothing; and what the loader
         says of a wrong class, where that is all it met."""
-        number = next(n for n, place in state.places().items() if place == miss.requester)
-        scope = state.scopes[number]
-        key = (miss.name, scope, judged.closure.loader, judged.at.elf.abi)
+        search = self._seen.resolver.search(judged.closure, judged.options)
+        key = (name, scope, search)
         known = self._known.get(key)
         if known is None:
-            known = self._known[key] = self._look(state.search.trail(miss.name, scope))
+            known = self._known[key] = self._look(search.trail(name, scope))
         return known
 
     def _look(self, probes: tuple[Probe, ...]) -> tuple[str, str, str | None]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
+from elfpack.checking.above import Judged
 from elfpack.checking.explain import broken_link, said
 from elfpack.checking.find import executable
-from elfpack.checking.survey import Judged, Survey
+from elfpack.checking.survey import Survey
 from elfpack.errors import Finding
 from elfpack.loader.remarks import wrong_libc
 

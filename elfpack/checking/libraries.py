@@ -5,11 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from elfpack.checking.above import Judged
 from elfpack.checking.explain import Searches, library_words, refusal_words
-from elfpack.checking.survey import Judged, Survey
+from elfpack.checking.survey import Survey
 from elfpack.errors import Finding
 from elfpack.loader.closure import Miss
 from elfpack.loader.remarks import foreign, told_foreign
+
+_PLACES = 20
+"""Directories that are told of one search."""
 
 
 def rule(seen: Survey) -> Iterator[Finding]:
@@ -26,18 +30,23 @@ def _missing(seen: Survey, judged: Judged, searches: Searches) -> Iterator[Findi
     misses = [miss for miss in seen.misses(judged) if _is_sure(seen, judged, miss)]
     if not misses:
         return
-    state, _ = seen.resolver.steps(judged.closure, seen.options)
+    state, _ = seen.resolver.steps(judged.closure, judged.options)
+    scopes = {place: state.scopes[number] for number, place in state.places().items()}
+    places = dict(judged.closure.searched)
     for miss in misses:
-        code, way, wrong_class = searches.why(judged, miss, state)
+        code, way, wrong_class = searches.why(judged, miss.name, scopes[miss.requester])
         told = f"{miss.name} is missing"
         if miss.requester:
             told += f", needed by {judged.closure.label(miss.requester)}"
         if way:
             told += f": {way}"
-        places = ", ".join(dict(judged.closure.searched).get(miss.name, ()))
-        hint = f"looked for in {places}" if places else None
         words = library_words(judged, miss, wrong_class)
-        yield Finding(code, judged.path, told, hint, quote=words)
+        yield Finding(code, judged.path, told, _hint(places.get(miss.name, ())), quote=words)
+
+
+def _hint(places: tuple[str, ...]) -> str | None:
+    more = f" and {len(places) - _PLACES} more" if len(places) > _PLACES else ""
+    return f"looked for in {', '.join(places[:_PLACES])}{more}" if places else None
 
 
 def _is_sure(seen: Survey, judged: Judged, miss: Miss) -> bool:

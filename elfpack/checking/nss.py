@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from elfpack.checking.survey import Judged, Survey
+from elfpack.checking.above import Judged
+from elfpack.checking.survey import Survey
 from elfpack.elf.layout import ElfFault, read_layout
 from elfpack.elf.strings import Strings
 from elfpack.elf.symbols import read_imports
@@ -93,7 +94,7 @@ def _lacking(seen: Survey, programs: list[Judged], service: str) -> list[Judged]
             continue
         key = closure.loader, judged.at.elf.abi, judged.at.elf.rpath
         if key not in known:
-            opened = seen.resolver.opened(closure, _library(service), seen.options)
+            opened = seen.resolver.opened(closure, _library(service), judged.options)
             known[key] = opened is None
         if known[key]:
             found.append(judged)

@@ -421,6 +421,7 @@ RIGHT = [
             "/lib/ld-linux-aarch64.so.1": "glibc machine=aarch64",
         },
     ),
+    Right("module of a boot loader", {**BASE, "/boot/x.c32": "lib needs=libcom32.c32"}),
     Right("firmware", {**BASE, "/bin/a": "exe", "/lib/firmware/x.elf": "static machine=arm"}),
     Right("programs of 32 bits", {**BASE, "/bin/a": "exe", "/bin/b": "static machine=i386"}),
     Right("script without the bit", {"/lib/x.py": "text #!/usr/bin/python\\n"}),
