@@ -9,6 +9,7 @@ import errno
 from collections.abc import Iterator
 
 from elfpack.checking.above import Judged
+from elfpack.checking.executable import is_command
 from elfpack.checking.explain import broken_link, said
 from elfpack.checking.find import executable
 from elfpack.checking.survey import Survey
@@ -20,12 +21,22 @@ def rule(seen: Survey) -> Iterator[Finding]:
     """What the kernel would say when somebody starts it."""
     for judged in seen.programs:
         if judged.closure.missing_interpreter is not None:
-            yield _missing(seen, judged, judged.closure.missing_interpreter)
+            if not _is_firmware(seen, judged):
+                yield _missing(seen, judged, judged.closure.missing_interpreter)
             continue
         yield from _refused(judged)
         yield from _not_executable(seen, judged)
         for finding in wrong_libc(seen.resolver, judged.closure):
             yield Finding(finding.code, judged.path, _about(judged, finding))
+
+
+def _is_firmware(seen: Survey, judged: Judged) -> bool:
+    """Whether a program is there for a machine that is not the tree's own: nobody may execute it,
+    it is no command, and others have their loaders."""
+    node, above = judged.at.place.node, seen.above
+    if executable(node) or is_command(seen, judged.path) or not above.has_loaders:
+        return False
+    return above.any_loader(judged.at.elf, None) is None
 
 
 def _missing(seen: Survey, judged: Judged, path: str) -> Finding:

@@ -9,6 +9,7 @@ import json
 import lzma
 import os
 import stat
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -270,6 +271,14 @@ def test_decompress(kind: str) -> None:
 def test_decompress_byte_by_byte(kind: str) -> None:
     packed = PACKERS[kind](b"some text") + PACKERS[kind](b" more") + bytes(8)
     assert _unpacked(kind, packed, 1) == b"some text more"
+
+
+def test_zstd_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = _zstd(TEXT)
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with pytest.raises(CompressionFault, match="zstandard is not installed") as caught:
+        _unpacked("zstd", packed)
+    assert "zstd -d" in caught.value.hint
 
 
 def test_skippable_frame() -> None:

@@ -572,6 +572,14 @@ def test_interpreter_that_is_not_executable() -> None:
     ]
 
 
+def test_firmware_that_names_an_interpreter() -> None:
+    raw = elf_of("exe machine=s390x interp=/lib/ld64.so.1")
+    world = {**BASE, "/app": "exe"}
+    assert check(_with("/usr/share/qemu/x.img", raw, 0o644, world)).findings == ()
+    assert len(check(_with("/usr/share/qemu/x.img", raw, 0o755, world)).findings) == 1
+    assert len(check(_with("/x.img", raw, 0o644, {})).findings) == 1
+
+
 WHOLE = elf_of("exe needs=libc.so.6")
 
 
