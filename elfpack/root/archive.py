@@ -15,6 +15,7 @@ from elfpack.formats.decompression import compression
 from elfpack.formats.manifests import ContainerConfig
 from elfpack.paths import encode
 from elfpack.root.archived import ArchiveRoot, Probe
+from elfpack.root.digests import Promised, Verification
 from elfpack.root.directory import DirectoryRoot, FileSource
 from elfpack.root.image import Image, Layout
 from elfpack.root.node import Root
@@ -52,31 +53,52 @@ class Opened:
         """Each image's tree, or the root itself. A tree is closed when the next is asked for.
 
         Raises:
-            InputError: it cannot be read.
+            InputError: it cannot be read. That a layer is another one than the image says may turn
+                out after its tree was given.
         """
         images = self._layout.images()
         if images is None:
             yield Tree(self._root)
             return
         for image in images:
-            root = self._assembled(image)
-            try:
-                yield Tree(root, image.name or "", image.config)
-            finally:
-                root.close()
+            yield from self._tree(image)
 
-    def _assembled(self, image: Image) -> ArchiveRoot:
+    def _tree(self, image: Image) -> Iterator[Tree]:
+        """An image's tree. Its layers are held against their digests meanwhile."""
         root = ArchiveRoot(self._root.label, self._probe)
-        budget = Budget(self._root.label)
+        verification = Verification([])
+        layers: list[Source] = []
+        promised: list[Promised] = []
         try:
-            for path, descriptor in image.layers:
-                label = f"{self._root.label}: {path[1:]}"
-                source = self._layout.open(path, descriptor)
-                root.add_layer(_plain(source, label, budget), label)
-        except BaseException:
+            for path, said in image.layers:
+                source, promise = self._layout.open(path, said)
+                layers.append(source)
+                promised += [promise] if promise is not None else []
+            verification = Verification(promised)
+            if self._is_stream:  # which two cannot read at once
+                verification.finish()
+            try:
+                self._fill(root, image, layers)
+            except InputError:
+                verification.finish()  # that would be the better reason
+                raise
+            yield Tree(root, image.name or "", image.config)
+            verification.finish()
+        finally:
+            verification.stop()
             root.close()
-            raise
-        return root
+            for source in layers:
+                source.close()
+
+    def _fill(self, root: ArchiveRoot, image: Image, layers: list[Source]) -> None:
+        budget = Budget(self._root.label)
+        for (path, _), source in zip(image.layers, layers, strict=True):
+            label = f"{self._root.label}: {path[1:]}"
+            root.add_layer(_plain(source, label, budget), label)
+
+    @property
+    def _is_stream(self) -> bool:
+        return isinstance(self._root, ArchiveRoot) and self._root.is_stream
 
     def close(self) -> None:
         self._root.close()

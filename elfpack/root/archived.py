@@ -114,6 +114,11 @@ class ArchiveRoot:
             return Paged(part, self._pages.get(key, {}), entry.magic)
         return part
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether a layer can only be read forward, by one at a time."""
+        return any(isinstance(layer, Forward) for layer in self._layers)
+
     def close(self) -> None:
         """Let go of the layers. The tree cannot be read afterwards."""
         for layer in self._layers:

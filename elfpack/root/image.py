@@ -20,8 +20,8 @@ from elfpack.formats.manifests import (
     Digest,
     ManifestFault,
 )
+from elfpack.root.digests import Promised
 from elfpack.root.node import Root
-from elfpack.root.streams import chunks
 from elfpack.root.walk import Walker
 
 _LIMIT = 16 << 20
@@ -78,11 +78,11 @@ class Layout:
             )
         return None
 
-    def open(self, path: str, descriptor: Descriptor | None) -> Source:
-        """A blob, held against its digest.
+    def open(self, path: str, descriptor: Descriptor | None) -> tuple[Source, Promised | None]:
+        """A blob, and what is still to be held against its digest.
 
         Raises:
-            InputError: it is not there, or another one.
+            InputError: it is not there, or of another size.
         """
         place = self._walker.find(path)
         if isinstance(place, int):
@@ -96,16 +96,11 @@ class Layout:
         if descriptor is not None:
             digest = descriptor.digest
             if source.size != descriptor.size:
+                source.close()
                 raise self._fault(path, f"has {source.size} bytes instead of {descriptor.size}")
-        if digest is not None:
-            import hashlib  # most trees are no images
-
-            found = hashlib.new(digest.algorithm)
-            for piece in chunks(source):
-                found.update(piece)
-            if found.hexdigest() != digest.value:
-                raise self._fault(path, f"its digest is {digest.algorithm}:{found.hexdigest()}")
-        return source
+        if digest is None:
+            return source, None
+        return source, Promised(source, digest, path[1:], self._root.label)
 
     def _docker(self, saved: tuple[manifests.Saved, ...]) -> Iterator[Image]:
         for row in saved:
@@ -166,10 +161,13 @@ class Layout:
             raise self._broken(path, e) from e
 
     def _blob(self, path: str, descriptor: Descriptor | None) -> bytes:
-        source = self.open(path, descriptor)
+        source, promised = self.open(path, descriptor)
         try:
             if source.size > _LIMIT:
                 raise self._fault(path, f"has {source.size} bytes, too many for JSON")
+            wrong = promised.verify() if promised is not None else None
+            if wrong is not None:
+                raise wrong
             return source.pread(source.size, 0)
         finally:
             source.close()

@@ -564,3 +564,17 @@ def test_walks_like_any_root() -> None:
     assert place.path == "/usr/lib/x"
     assert root.node("", "y" * 300) == 36  # ENAMETOOLONG
     assert root.node("/none", "x") == 2
+
+
+def test_images_close_what_they_opened(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    broken = _wrong(2)
+    for number, files in enumerate((_oci(), broken, _without(_oci(), "blobs"))):
+        opened = open_root(str(on_disk(files, tmp_path / str(number))))
+        try:
+            for _ in opened.trees():
+                pass
+        except InputError:
+            pass
+        opened.close()
+    assert len(os.listdir("/proc/self/fd")) == before
