@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from elfpack.api.check import check as check
     from elfpack.api.planning import Plan as Plan
     from elfpack.api.resolve import resolve as resolve
     from elfpack.api.session import Session as Session
     from elfpack.api.session import plan as plan
+    from elfpack.checking.report import Report as Report
     from elfpack.errors import ElfpackError as ElfpackError
     from elfpack.errors import Finding as Finding
     from elfpack.errors import IncompleteError as IncompleteError
@@ -31,8 +33,10 @@ _HOMES = {
     "Library": "loader.closure",
     "OutputError": "errors",
     "Plan": "api.planning",
+    "Report": "checking.report",
     "RequestError": "errors",
     "Session": "api.session",
+    "check": "api.check",
     "plan": "api.session",
     "resolve": "api.resolve",
 }
@@ -48,9 +52,11 @@ __all__ = [
     "Library",
     "OutputError",
     "Plan",
+    "Report",
     "RequestError",
     "Session",
     "__version__",
+    "check",
     "plan",
     "resolve",
 ]

@@ -85,6 +85,9 @@ class Finding(NamedTuple):
     hint: str | None = None
     note: bool = False
     """Good to know, no fault: told as a note instead of a warning."""
+    quote: str | None = None
+    """What the kernel or a loader would say of it."""
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+        said = f' ("{self.quote}")' if self.quote else ""
+        return f"{self.path}: {self.message}{said}" + (f" ({self.hint})" if self.hint else "")

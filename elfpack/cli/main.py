@@ -14,7 +14,7 @@ from elfpack.cli import options
 from elfpack.cli.ui import ReaderGone, Talk
 from elfpack.errors import ElfpackError, IncompleteError, SeveralErrors
 
-COMMANDS = ("deps", "layer", "image")
+COMMANDS = ("deps", "layer", "image", "check")
 """Each is the function of that name in the module of that name."""
 
 

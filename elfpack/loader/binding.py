@@ -18,6 +18,7 @@ from elfpack.loader.linkages import Linkages, rules_of
 from elfpack.loader.order import relocated
 from elfpack.loader.records import Refusal
 from elfpack.loader.relocations import COPY
+from elfpack.loader.versioning import providers
 from elfpack.paths import decode
 
 
@@ -107,7 +108,7 @@ class _Work:
         self.faults = tuple([one for one in found if isinstance(one, Finding)])
         self.linkages = [EMPTY if isinstance(one, Finding) else one for one in found]
         self.finds = rules_of(self.libc).finds
-        self.providers = _providers(closure)
+        self.providers = providers(closure)
 
     def result(self) -> Binding:
         if self.faults:
@@ -244,19 +245,3 @@ def _seen(reference: Reference, last: int | None) -> Reference:
     if last is None or reference.number <= last:
         return reference
     return reference._replace(version=None, hidden=False, file=None)
-
-
-def _providers(closure: Closure) -> dict[str, int]:
-    """The object that answers to each name. Source: elf/dl-version.c, find_needed()."""
-    names: dict[str, int] = {}
-    for number, hit in enumerate(closure.hits):
-        names.setdefault(closure.names[number], number)
-        names.setdefault(hit.path, number)
-    for number, hit in enumerate(closure.hits):
-        for name, target in zip(hit.elf.needed, closure.targets[number], strict=False):
-            if target >= 0:
-                names.setdefault(name, target)
-    for number, hit in enumerate(closure.hits):
-        if hit.elf.soname is not None:
-            names.setdefault(hit.elf.soname, number)
-    return names

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from elfpack.elf.file import ElfFile, Malformed
@@ -77,9 +78,10 @@ class MissingInterpreter(NamedTuple):
 
 
 def open_program(
-    files: Files, name: str, cwd: str, search_path: tuple[str, ...] = SEARCH_PATH
+    files: Files, name: str, cwd: str, search_path: Sequence[str] = SEARCH_PATH
 ) -> Program | MissingInterpreter:
-    """The program that executing ``name`` comes down to. ``search_path`` is PATH, for ``env``.
+    """The program that executing ``name`` comes down to. ``env`` looks for its command in the
+    directories of ``search_path``.
 
     Raises:
         InputError: there is no such file, it cannot be read, or it is no program.
@@ -104,7 +106,7 @@ def open_program(
                 path=name,
                 hint="name a program on its first line",
             )
-        script = _script(files, content, (shown, path), place, (cwd, search_path))
+        script = _script(files, content, (shown, path), place, cwd, search_path)
         scripts.append(script)
         path = _absolute(cwd, script.command or script.interpreter)
 
@@ -173,10 +175,10 @@ def _script(
     head: bytes,
     names: tuple[str, str],
     place: Place,
-    where: tuple[str, tuple[str, ...]],
+    cwd: str,
+    search_path: Sequence[str],
 ) -> Script:
-    """``names`` are what the user sees and the absolute path, ``where`` the working directory and
-    PATH.
+    """``names`` are what the user sees and the absolute path.
 
     Source: fs/binfmt_script.c, load_script().
     """
@@ -196,15 +198,16 @@ def _script(
     wanted = command = None
     if basename(interpreter) == "env" and argument:
         wanted = env_command(argument)
-        command = _on_path(files, wanted, *where) if wanted else None
+        command = on_path(files, wanted, cwd, search_path) if wanted else None
     return Script(path, place.path, interpreter, command, wanted)
 
 
-def _on_path(files: Files, command: str, cwd: str, search_path: tuple[str, ...]) -> str | None:
+def on_path(files: Files, command: str, cwd: str, search_path: Sequence[str]) -> str | None:
+    """The path of a command; one with a slash is a path. None if no directory has it."""
     if "/" in command:
         return join(cwd, command)
     for directory in search_path:
-        path = join(join(cwd, directory), command)
+        path = join(cwd, f"{directory or '.'}/{command}")
         place = files.find(path)
         if not isinstance(place, int) and place.node.is_regular:
             return path

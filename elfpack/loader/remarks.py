@@ -86,7 +86,7 @@ def _unreadable(resolver: Resolver, closure: Closure, options: Options) -> Itera
 
 def _loader(resolver: Resolver, closure: Closure) -> Iterator[Finding]:
     assert closure.loader is not None
-    loader, elf = closure.loader, closure.hits[0].elf
+    loader = closure.loader
     if closure.interpreter is not None and not loader.recognised:
         yield Finding(
             "unknown-loader",
@@ -96,6 +96,13 @@ def _loader(resolver: Resolver, closure: Closure) -> Iterator[Finding]:
             "what it really loads may differ",
             note=True,
         )
+    yield from wrong_libc(resolver, closure)
+
+
+def wrong_libc(resolver: Resolver, closure: Closure) -> Iterator[Finding]:
+    """A program of one libc, and the loader or a library of the other."""
+    assert closure.loader is not None
+    loader, elf = closure.loader, closure.hits[0].elf
     if closure.missing_interpreter is not None:
         yield from _missing_loader(resolver, closure, elf)
     elif loader.libc == MUSL and _wants_glibc(elf):

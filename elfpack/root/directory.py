@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from _thread import _local
 from typing import Any
 
 from elfpack.blob import FileSource
@@ -43,9 +44,13 @@ class DirectoryRoot:
                 hint="name a directory that holds the tree to look in",
             ) from e
         self._open: dict[str, int] = {"": self._top}
+        self._recent: Any = _local()
+        """Of each thread the directory that it asked for last, if that is not kept open: who walks
+        a tree asks for one directory many times."""
 
     def close(self) -> None:
         """Let go of the descriptors. The root cannot be used afterwards."""
+        self._recent = _local()
         while self._open:
             os.close(self._open.popitem()[1])
 
@@ -58,7 +63,7 @@ class DirectoryRoot:
 
     def node(self, directory: str, name: str) -> Node | int:
         try:
-            fd, keep = self._descriptor(directory)
+            fd = self._descriptor(directory)
         except OSError as e:
             return _answer(e, directory)
         try:
@@ -67,23 +72,14 @@ class DirectoryRoot:
             return _answer(e, f"{directory}/{name}")
         except ValueError:  # a NUL in the name: no file has one
             return errno.ENOENT
-        finally:
-            if not keep:
-                os.close(fd)
 
     def entries(self, directory: str) -> tuple[str, ...] | int:
         try:
-            fd, keep = self._descriptor(directory)
-        except OSError as e:
-            return _answer(e, directory)
-        try:
+            fd = self._descriptor(directory)
             # O_PATH descriptors cannot be read; "." is the directory itself, no link.
             listing = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
         except OSError as e:
             return _answer(e, directory)
-        finally:
-            if not keep:
-                os.close(fd)
         try:
             return tuple(decode(n) for n in sorted(map(os.fsencode, os.listdir(listing))))
         finally:
@@ -104,15 +100,12 @@ class DirectoryRoot:
     def open(self, directory: str, name: str, node: Node) -> FileSource:
         if not node.is_regular:
             raise OSError(errno.EINVAL, "not a regular file")
-        parent, keep = self._descriptor(directory)
+        parent = self._descriptor(directory)
         try:
             fd = os.open(encode(name), _O_FILE, dir_fd=parent)
         except OSError as e:
             _answer(e, f"{directory}/{name}")
             raise
-        finally:
-            if not keep:
-                os.close(parent)
         seen = os.fstat(fd)
         if (seen.st_dev, seen.st_ino) == node.identity and (
             (seen.st_size, seen.st_mtime_ns) == (node.size, node.mtime_ns)
@@ -126,11 +119,14 @@ class DirectoryRoot:
             hint="run again when nothing writes to it",
         )
 
-    def _descriptor(self, directory: str) -> tuple[int, bool]:
-        """A descriptor of a real directory, and whether it is kept open for later."""
+    def _descriptor(self, directory: str) -> int:
+        """A descriptor of a real directory, open until this thread asks for another."""
         known = self._open.get(directory)
         if known is not None:
-            return known, True
+            return known
+        recent: _Recent | None = getattr(self._recent, "value", None)
+        if recent is not None and recent.directory == directory:
+            return recent.fd
         if not self._open:
             raise InputError("its session is closed", path=self.label)
         # Up to the nearest directory that is open, then down again.
@@ -154,7 +150,22 @@ class DirectoryRoot:
                     os.close(below)
                     below = kept
             fd = below
-        return fd, keep
+        if not keep:
+            self._recent.value = _Recent(directory, fd)
+        return fd
+
+
+class _Recent:
+    """A directory, open as long as this is."""
+
+    __slots__ = ("directory", "fd")
+
+    def __init__(self, directory: str, fd: int) -> None:
+        self.directory = directory
+        self.fd = fd
+
+    def __del__(self) -> None:
+        os.close(self.fd)
 
 
 _OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)

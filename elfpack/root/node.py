@@ -22,6 +22,9 @@ class Node(NamedTuple):
     """The text of a symbolic link."""
     owner: tuple[int, int] = (0, 0)
     """User and group id."""
+    head: bytes | None = None
+    """The first four bytes of a regular file, fewer if it is shorter, where they are known without
+    opening it."""
 
     @property
     def is_link(self) -> bool:

@@ -143,12 +143,22 @@ def test_deps_loads_what_binds_symbols_only_for_them() -> None:
     assert "elfpack.loader.binding" in _loaded("deps", "--symbols", "/usr/bin/env")
 
 
+CHECK_NEVER = ("elfpack.planning", "elfpack.pack", "lief", "elftools", "tarfile", "hashlib", "json")
+
+
+def test_check_loads_no_planning(tmp_path: Path) -> None:
+    loaded = _loaded("check", "-q", str(tmp_path))
+    assert "elfpack.checking" in loaded
+    strange = {n for n in loaded if any(n == m or n.startswith(f"{m}.") for m in CHECK_NEVER)}
+    assert not strange
+
+
 def test_layer_loads_no_editor() -> None:
     assert "lief" not in _loaded("layer", "-q", "--dry-run", "/usr/bin/env")
 
 
 def test_help_loads_no_command() -> None:
-    assert not {"elfpack.cli.deps", "elfpack.cli.layer"} & _loaded("--version")
+    assert not {"elfpack.cli.deps", "elfpack.cli.layer", "elfpack.cli.check"} & _loaded("--version")
 
 
 def test_import_of_the_package_loads_nothing() -> None:
@@ -164,8 +174,8 @@ def test_import_of_the_package_loads_nothing() -> None:
 
 
 PUBLIC = {
-    *("Closure", "Library", "Plan", "Session", "plan", "resolve", "__version__"),
-    "ImageConfig",
+    *("Closure", "Library", "Plan", "Report", "Session", "check", "plan", "resolve"),
+    *("ImageConfig", "__version__"),
     *("ElfpackError", "Finding", "IncompleteError", "InputError", "OutputError", "RequestError"),
 }
 """What build scripts may import."""

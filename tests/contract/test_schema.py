@@ -16,7 +16,7 @@ from tests.contract.tree import LIBC, LOADER, library, plant, program, static, s
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
 
-SCHEMAS = ("deps-1.json", "layer-1.json", "image-1.json")
+SCHEMAS = ("check-1.json", "deps-1.json", "image-1.json", "layer-1.json")
 NOT_UTF8 = os.fsdecode(b"/bin/\xff name")
 
 

@@ -1,0 +1,43 @@
+"""Is a root file system complete?"""
+
+from __future__ import annotations
+
+from elfpack.api.names import Name, name
+from elfpack.checking import check as check_tree
+from elfpack.checking.probe import probe
+from elfpack.checking.report import Report
+from elfpack.root.archive import Opened, open_root, open_stream
+
+
+def check(path: Name) -> Report:
+    """What the kernel and the loaders would not find in a root file system.
+
+    Args:
+        path: a directory, a tar of a root file system (also gzip, zstd, xz), a docker-archive or an
+            OCI image layout. Nothing of it is unpacked or run.
+
+    Raises:
+        InputError: it cannot be read, or is none of these.
+    """
+    shown = name(path)
+    return _report(open_root(shown, probe), shown)
+
+
+def check_stream(fd: int, label: str) -> Report:
+    """As :func:`check`, for an archive that is open: a file, or a pipe that is read once.
+
+    Raises:
+        InputError: as there; or it had to be read twice.
+    """
+    return _report(open_stream(fd, label, probe), label)
+
+
+def _report(opened: Opened, path: str) -> Report:
+    found = []
+    try:
+        for number, tree in enumerate(opened.trees(), 1):
+            image = None if tree.name is None else tree.name or f"image {number}"
+            found.append(check_tree(tree.root, tree.config)._replace(image=image))
+    finally:
+        opened.close()
+    return Report(path, tuple(found))

@@ -1,0 +1,117 @@
+"""Which versions a closure lacks, without a look at its symbols.
+
+Source: glibc elf/dl-version.c, _dl_check_map_versions().
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from elfpack.elf.layout import ElfFault
+from elfpack.elf.versions import Need, Versions, read_versions
+from elfpack.errors import InputError
+from elfpack.loader.closure import Closure
+from elfpack.loader.files import Files
+from elfpack.loader.identify import GLIBC
+from elfpack.loader.records import Hit
+
+
+class Lacking(NamedTuple):
+    """A version without which the loader does not start a program."""
+
+    version: str
+    path: str
+    """The object that lacks it."""
+    required_by: str
+
+
+class Versioning:
+    """Each file's tables are read once, and each pair of files compared once."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._versions: dict[object, Versions] = {}
+        self._needs: dict[object, dict[str, list[Need]]] = {}
+        self._defined: dict[object, frozenset[tuple[int, str]]] = {}
+        self._pairs: dict[object, tuple[str, ...]] = {}
+
+    def lacking(self, closure: Closure) -> Iterator[Lacking]:
+        """Nothing for musl, which knows no versions. Of a weak version, and of a library that has
+        none at all, glibc only warns."""
+        absent = closure.missing_interpreter or closure.refusal
+        if closure.loader is None or closure.loader.libc != GLIBC or absent is not None:
+            return
+        answers = providers(closure)
+        for number, hit in enumerate(closure.hits):
+            for file, needs in self._needs_of(hit).items():
+                provider = answers.get(file)
+                if provider is None:  # missing itself
+                    continue
+                for version in self._pair(hit, closure.hits[provider], file, needs):
+                    yield Lacking(version, closure.label(provider), closure.label(number))
+
+    def _pair(self, hit: Hit, provider: Hit, file: str, needs: list[Need]) -> tuple[str, ...]:
+        key = hit.identity, provider.identity, file
+        known = self._pairs.get(key)
+        if known is None:
+            defined = self._definitions(provider)
+            known = self._pairs[key] = tuple(
+                need.version
+                for need in needs
+                if defined and not need.weak and (need.hash, need.version) not in defined
+            )
+        return known
+
+    def _needs_of(self, hit: Hit) -> dict[str, list[Need]]:
+        known = self._needs.get(hit.identity)
+        if known is None:
+            known = self._needs[hit.identity] = {}
+            for need in self._read(hit).needs:
+                known.setdefault(need.file, []).append(need)
+        return known
+
+    def _definitions(self, hit: Hit) -> frozenset[tuple[int, str]]:
+        known = self._defined.get(hit.identity)
+        if known is None:
+            found = self._read(hit).definitions
+            known = self._defined[hit.identity] = frozenset([(d.hash, d.version) for d in found])
+        return known
+
+    def _read(self, hit: Hit) -> Versions:
+        """None if the tables are broken."""
+        known = self._versions.get(hit.identity)
+        if known is None:
+            known = self._versions[hit.identity] = self._open(hit)
+        return known
+
+    def _open(self, hit: Hit) -> Versions:
+        place = self._files.find(hit.real_path)
+        if isinstance(place, int):
+            return Versions()
+        try:
+            source = self._files.open(place)
+        except (OSError, InputError):
+            return Versions()
+        try:
+            return read_versions(source)
+        except (OSError, ElfFault):
+            return Versions()
+        finally:
+            source.close()
+
+
+def providers(closure: Closure) -> dict[str, int]:
+    """The object that answers to each name. Source: elf/dl-version.c, find_needed()."""
+    names: dict[str, int] = {}
+    for number, hit in enumerate(closure.hits):
+        names.setdefault(closure.names[number], number)
+        names.setdefault(hit.path, number)
+    for number, hit in enumerate(closure.hits):
+        for name, target in zip(hit.elf.needed, closure.targets[number], strict=False):
+            if target >= 0:
+                names.setdefault(name, target)
+    for number, hit in enumerate(closure.hits):
+        if hit.elf.soname is not None:
+            names.setdefault(hit.elf.soname, number)
+    return names

@@ -1,0 +1,340 @@
+"""The tree that a tar, or the layers of an image, would unpack to. Nothing is unpacked.
+
+Members are taken as a container engine takes them: names are relative to the top whether they
+begin with a slash or not, links on the way to a member are followed inside the tree, of two
+members of one name the later counts, and whiteouts take away what a lower layer has.
+
+What a member holds is read where it stands in the archive. A compressed archive can only be read
+forward, so that its index keeps the pages of ELF files that the caller is going to read, the first
+page of scripts, and what is in ``/etc``. What else is asked for is decompressed once more: slow,
+and rare.
+
+Source: OCI image-spec, layer.md; moby pkg/archive, UnpackLayer(); containerd pkg/archive, apply().
+"""
+
+from __future__ import annotations
+
+import errno
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from elfpack.blob import BytesSource, Source
+from elfpack.errors import InputError
+from elfpack.formats.tar import Member, Segments, TarFault, members
+from elfpack.paths import encode
+from elfpack.root.node import Node
+from elfpack.root.streams import PAGE, Forward, Paged, Part, Sparse, Touched
+from elfpack.root.walk import Walker
+
+WHITEOUT = ".wh."
+OPAQUE = ".wh..wh..opq"
+_META = ".wh..wh."
+_WHOLE = 64 << 20
+"""Bytes of a compressed ELF file that is looked at in memory."""
+_TEXT = 1 << 20
+"""Bytes of a file in ``/etc`` that is kept."""
+_KEPT = 512 << 20
+"""Bytes that are kept of compressed archives in all."""
+_DRAIN = 64 << 20
+"""Bytes that may stand behind the end of an archive."""
+
+Probe = Callable[[Source], object]
+"""Reads of an ELF file what will be read of it later."""
+
+
+class Entry(NamedTuple):
+    """One file of the tree. Kept small: there may be a million."""
+
+    mode: int
+    size: int
+    offset: int
+    """Where its content begins in its layer: with :attr:`layer` its identity."""
+    layer: int
+    text: str
+    """Of a link."""
+    magic: bytes
+
+
+class ArchiveRoot:
+    """Directories by their real paths, entries by their names."""
+
+    def __init__(self, label: str, probe: Probe | None = None) -> None:
+        self.label = label
+        self._probe = probe
+        self._children: dict[str, dict[str, Entry]] = {"": {}}
+        self._top = Entry(stat.S_IFDIR | 0o755, 0, -1, 0, "", b"")
+        self._layers: list[Source] = []
+        self._made = -2
+        self._resolved: dict[str, str] = {}
+        """Names of directories as members have them, and their real paths."""
+        self._magics: dict[bytes, bytes] = {}
+        self._segments: dict[tuple[int, int], Segments] = {}
+        self._capable: dict[tuple[int, int], bytes] = {}
+        self._pages: dict[tuple[int, int], dict[int, bytes]] = {}
+        self._kept = 0
+
+    # What a root is asked
+
+    def node(self, directory: str, name: str) -> Node | int:
+        if not name:
+            return _node(self._top)
+        children = self._children.get(directory)
+        if children is None:
+            return errno.ENOENT
+        entry = children.get(name)
+        if entry is None:
+            return errno.ENAMETOOLONG if len(name) > 63 and len(encode(name)) > 255 else 2
+        return _node(entry)
+
+    def entries(self, directory: str) -> tuple[str, ...] | int:
+        children = self._children.get(directory)
+        if children is None:
+            return errno.ENOENT
+        if all(map(str.isascii, children)):
+            return tuple(sorted(children))
+        return tuple(sorted(children, key=encode))
+
+    def capabilities(self, directory: str, name: str, node: Node) -> bytes:
+        entry = self._children[directory][name]
+        return self._capable.get((entry.layer, entry.offset), b"")
+
+    def open(self, directory: str, name: str, node: Node) -> Source:
+        entry = self._children.get(directory, {}).get(name)
+        if entry is None or not stat.S_ISREG(entry.mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        layer = self._layers[entry.layer]
+        key = (entry.layer, entry.offset)
+        segments = self._segments.get(key)
+        if segments is not None:
+            stored = Part(layer, entry.offset, sum(length for _, length in segments))
+            return Sparse(stored, segments, entry.size)
+        part = Part(layer, entry.offset, entry.size, entry.magic)
+        if isinstance(layer, Forward):
+            return Paged(part, self._pages.get(key, {}), entry.magic)
+        return part
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether a layer can only be read forward, by one at a time."""
+        return any(isinstance(layer, Forward) for layer in self._layers)
+
+    def close(self) -> None:
+        """Let go of the layers. The tree cannot be read afterwards."""
+        for layer in self._layers:
+            layer.close()
+
+    # How it is made
+
+    def add_layer(self, source: Source, label: str, *, whiteouts: bool = True) -> None:
+        """Put a tar over what is there. ``source`` is closed with the root.
+
+        Raises:
+            InputError: it is no tar, a broken one, or has members that no engine would unpack.
+        """
+        number = len(self._layers)
+        self._layers.append(source)
+        found: Iterable[Member] = self._members(source, label, number)
+        if whiteouts:
+            found = self._apply_whiteouts(list(found), label) if number else _visible(found)
+        for member in found:
+            self._add(number, member, label)
+
+    def _members(self, source: Source, label: str, number: int) -> Iterator[Member]:
+        """The members of a layer, the parts of compressed ones kept while they pass by."""
+        last = 0
+        try:
+            for member in members(source.pread):
+                last = member.offset + member.size
+                if isinstance(source, Forward) and member.magic:
+                    self._keep(source, member, number)
+                yield member
+            if isinstance(source, Forward):
+                _drain(source, last, label)
+        except TarFault as e:
+            raise InputError(e.message, path=label, hint="get the whole file") from e
+        except OSError as e:
+            raise InputError(
+                f"cannot be read: {(e.strerror or str(e)).lower()}",
+                path=label,
+                hint="check the disk that it is on",
+            ) from e
+
+    def _keep(self, source: Forward, member: Member, number: int) -> None:
+        if self._kept >= _KEPT or member.segments is not None:
+            return
+        size = member.size
+        raw, pages = b"", set[int]()
+        if member.magic == b"\x7fELF":
+            whole = self._probe is not None and size <= _WHOLE
+            raw = source.pread(size if whole else min(size, PAGE), member.offset)
+            pages = {0}
+            if self._probe is not None and whole:
+                touched = Touched(BytesSource(raw))
+                self._probe(touched)
+                pages |= touched.pages
+        elif member.magic.startswith(b"#!"):
+            raw, pages = source.pread(min(size, PAGE), member.offset), {0}
+        elif size <= _TEXT and _components(member.name)[:1] == ["etc"]:
+            raw = source.pread(size, member.offset)
+            pages = set(range(-(-size // PAGE)))
+        if pages:
+            kept = {n: raw[n * PAGE : (n + 1) * PAGE] for n in pages}
+            self._pages[number, member.offset] = kept
+            self._kept += PAGE * len(kept)
+
+    def _add(self, layer: int, member: Member, label: str) -> None:
+        raw = member.name.rstrip("/")
+        before, _, name = raw.rpartition("/")
+        if name in ("", ".", ".."):
+            parts = _inside(member.name, member.name, label)
+            if not parts:
+                self._top = self._entry(layer, member)
+                return
+            before, name = "/".join(parts[:-1]), parts[-1]
+        directory = self._resolved.get(before)
+        if directory is None:
+            directory = self._directory(_inside(before, member.name, label), member.name, label)
+            self._resolved[before] = directory
+        if member.type:
+            self._put(directory, name, self._entry(layer, member))
+        else:
+            self._put(directory, name, self._linked(member, label))
+
+    def _entry(self, layer: int, member: Member) -> Entry:
+        key = (layer, member.offset)
+        if member.segments is not None:
+            self._segments[key] = member.segments
+        if member.capability:
+            self._capable[key] = member.capability
+        magic = self._magics.setdefault(member.magic, member.magic)
+        mode = member.type | member.mode
+        return Entry(mode, member.size, member.offset, layer, member.link, magic)
+
+    def _put(self, directory: str, name: str, entry: Entry) -> None:
+        children = self._children[directory]
+        before = children.get(name)
+        path = f"{directory}/{name}"
+        if stat.S_ISDIR(entry.mode):
+            if before is not None and not stat.S_ISDIR(before.mode):
+                self._resolved.clear()
+            self._children.setdefault(path, {})
+        elif before is not None and stat.S_IFMT(before.mode) in (stat.S_IFDIR, stat.S_IFLNK):
+            self._remove(directory, name)
+        children[name] = entry
+
+    def _remove(self, directory: str, name: str) -> None:
+        """Take away an entry with all that is below it."""
+        if self._children[directory].pop(name, None) is None:
+            return
+        self._resolved.clear()
+        pending = [f"{directory}/{name}"]
+        while pending:
+            path = pending.pop()
+            below = self._children.pop(path, {})
+            pending += [f"{path}/{n}" for n, e in below.items() if stat.S_ISDIR(e.mode)]
+
+    def _directory(self, parts: list[str], member: str, label: str) -> str:
+        """The real path of a directory, made as needed. Links are followed inside the tree."""
+        here = ""
+        for part in parts:
+            entry = self._children[here].get(part)
+            path = f"{here}/{part}"
+            if entry is None:
+                self._made -= 1
+                made = Entry(stat.S_IFDIR | 0o755, 0, self._made, 0, "", b"")
+                self._children[here][part] = made
+                self._children[path] = {}
+            elif stat.S_ISLNK(entry.mode):
+                place = Walker(self).find(f"{path}/")
+                if isinstance(place, int):
+                    raise _refused(member, f"lies below {path}, a link that leads nowhere", label)
+                path = place.path if place.name else ""
+            elif not stat.S_ISDIR(entry.mode):
+                raise _refused(member, f"lies below {path}, which is no directory", label)
+            here = path
+        return here
+
+    def _linked(self, member: Member, label: str) -> Entry:
+        """The file that a hard link is another name of."""
+        parts = _inside(member.link, f"{member.name}, a hard link to {member.link},", label)
+        entry = None
+        if parts:
+            place = Walker(self).find("/" + "/".join(parts), follow=False)
+            if not isinstance(place, int):
+                entry = self._children[place.directory].get(place.name)
+        if entry is None:
+            raise _refused(
+                member.name, f"is a hard link to {member.link}, which is not there", label
+            )
+        if stat.S_ISDIR(entry.mode):
+            raise _refused(member.name, f"is a hard link to {member.link}, a directory", label)
+        return entry
+
+    def _apply_whiteouts(self, found: list[Member], label: str) -> Iterator[Member]:
+        """Take away what the whiteouts of a layer name in those below it, never in itself."""
+        walker = Walker(self)
+        for member in found:
+            parts = _components(member.name)
+            if not parts or not parts[-1].startswith(WHITEOUT):
+                continue
+            place = walker.find("/" + "/".join([*parts[:-1], "."]))
+            if isinstance(place, int) or ".." in parts:
+                continue
+            directory = place.path if place.name else ""
+            if parts[-1] == OPAQUE:
+                for name in list(self._children[directory]):
+                    self._remove(directory, name)
+            elif not parts[-1].startswith(_META):
+                self._remove(directory, parts[-1].removeprefix(WHITEOUT))
+            walker = Walker(self)
+        return _visible(found)
+
+
+def _visible(found: Iterable[Member]) -> Iterator[Member]:
+    """Without whiteouts, which are no files."""
+    for member in found:
+        if not member.name.rstrip("/").rpartition("/")[2].startswith(WHITEOUT):
+            yield member
+
+
+def _node(entry: Entry) -> Node:
+    # A device number that no kernel gives.
+    identity = (-2 - entry.layer, entry.offset)
+    return Node(entry.mode, identity, entry.size, 0, entry.text, (0, 0), entry.magic)
+
+
+def _components(name: str) -> list[str]:
+    return [part for part in name.split("/") if part not in ("", ".")]
+
+
+def _inside(name: str, shown: str, label: str) -> list[str]:
+    """The components of a name, ``..`` taken by its text alone, as engines do."""
+    kept: list[str] = []
+    for part in _components(name):
+        if part != "..":
+            kept.append(part)
+        elif kept:
+            kept.pop()
+        else:
+            raise _refused(shown, "leads outside", label)
+    return kept
+
+
+def _refused(member: str, what: str, label: str) -> InputError:
+    return InputError(
+        f"its member {member} {what}", path=label, hint="make the archive anew, without it"
+    )
+
+
+def _drain(source: Forward, offset: int, label: str) -> None:
+    """Read to the end of a stream, for its checksum stands there."""
+    limit = offset + _DRAIN
+    while piece := source.pread(1 << 20, offset):
+        offset += len(piece)
+        if offset > limit:
+            raise InputError(
+                f"more than {_DRAIN >> 20} MiB behind the end of the tar",
+                path=label,
+                hint="make the archive anew",
+            )

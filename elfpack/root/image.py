@@ -1,0 +1,206 @@
+"""Images in a directory or an archive: what ``docker save`` writes, and OCI image layouts.
+
+Both may be in one archive; ``manifest.json`` is asked first then, as ``docker load`` does. A blob
+is held against its digest and size, also where only its path in ``blobs/`` tells the digest.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from elfpack.blob import Source
+from elfpack.errors import InputError
+from elfpack.formats import manifests
+from elfpack.formats.manifests import (
+    ContainerConfig,
+    Descriptor,
+    Digest,
+    ManifestFault,
+)
+from elfpack.root.digests import Promised
+from elfpack.root.node import Root
+from elfpack.root.walk import Walker
+
+_LIMIT = 16 << 20
+"""Bytes of a file of JSON; registries take four million."""
+_DEPTH = 8
+"""Indexes in indexes."""
+_BLOB = re.compile(r"/?blobs/(sha256|sha512)/([0-9a-f]+)\Z")
+_PART = re.compile(r"[0-9a-f]{64}(\.tar|\.json)?\Z")
+_SYSTEM = frozenset(("bin", "etc", "lib", "usr"))
+_MANIFEST, _INDEX = "/manifest.json", "/index.json"
+
+
+class Image(NamedTuple):
+    """One image, its layers not opened yet."""
+
+    name: str | None
+    """Its tag; None if it has none."""
+    config: ContainerConfig
+    layers: tuple[tuple[str, Descriptor | None], ...]
+    """Paths, the lowest first, and what is said of each."""
+
+
+class Layout:
+    """The images of a root. What is wrong with one is an :class:`InputError`."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._walker = Walker(root)
+
+    def images(self) -> Iterator[Image] | None:
+        """All images; None if the root is none of these, but a root file system itself.
+
+        Raises:
+            InputError: it is the rest of an image, or a broken one.
+        """
+        parts = self._parts()
+        raw = self._small(_MANIFEST)
+        saved = None
+        if raw is not None:
+            try:
+                saved = manifests.docker_manifest(raw)
+            except ManifestFault as e:
+                if parts:
+                    raise self._broken(_MANIFEST, e) from e
+        if saved is not None:
+            return self._docker(saved)
+        if (raw := self._small(_INDEX)) is not None and parts:
+            return self._oci(raw)
+        if parts:
+            raise InputError(
+                f"has {parts}, and neither manifest.json nor index.json that tell what it is",
+                path=self._root.label,
+                hint="save the image again",
+            )
+        return None
+
+    def open(self, path: str, descriptor: Descriptor | None) -> tuple[Source, Promised | None]:
+        """A blob, and what is still to be held against its digest.
+
+        Raises:
+            InputError: it is not there, or of another size.
+        """
+        place = self._walker.find(path)
+        if isinstance(place, int):
+            raise self._fault(path, os.strerror(place).lower())
+        try:
+            source = self._root.open(place.directory, place.name, place.node)
+        except OSError as e:
+            raise self._fault(path, (e.strerror or str(e)).lower()) from e
+        named = _BLOB.match(path)
+        digest = Digest(named[1], named[2]) if named else None
+        if descriptor is not None:
+            digest = descriptor.digest
+            if source.size != descriptor.size:
+                source.close()
+                raise self._fault(path, f"has {source.size} bytes instead of {descriptor.size}")
+        if digest is None:
+            return source, None
+        return source, Promised(source, digest, path[1:], self._root.label)
+
+    def _docker(self, saved: tuple[manifests.Saved, ...]) -> Iterator[Image]:
+        for row in saved:
+            config = self._config("/" + row.config, None)
+            layers = tuple((f"/{path}", None) for path in row.layers)
+            yield Image(", ".join(row.tags) or None, config, layers)
+
+    def _oci(self, raw: bytes) -> Iterator[Image]:
+        """Manifests of an index and of those in it. Of an image for several platforms, those that
+        were not saved along are passed over."""
+        pending: list[tuple[Descriptor, str | None, int]] = [
+            (d, None, 0) for d in reversed(self._parsed(_INDEX, raw))
+        ]
+        found = 0
+        absent: str | None = None
+        while pending:
+            descriptor, name, depth = pending.pop()
+            path = descriptor.digest.path
+            name = descriptor.name or name
+            if descriptor.attestation:
+                continue
+            if depth and isinstance(self._walker.find(path), int):
+                absent = absent or path
+                continue
+            raw = self._blob(path, descriptor)
+            try:
+                nested = manifests.is_index(descriptor, raw)
+            except ManifestFault as e:
+                raise self._broken(path, e) from e
+            if nested and depth < _DEPTH:
+                pending += [(d, name, depth + 1) for d in reversed(self._parsed(path, raw))]
+                continue
+            found += 1
+            yield self._image(path, raw, _named(name, descriptor if depth else None))
+        if not found:
+            raise self._fault(
+                absent or _INDEX, "holds no image" if absent is None else "is missing"
+            )
+
+    def _image(self, path: str, raw: bytes, name: str | None) -> Image:
+        try:
+            manifest = manifests.manifest(raw)
+        except ManifestFault as e:
+            raise self._broken(path, e) from e
+        config = self._config(manifest.config.digest.path, manifest.config)
+        return Image(name, config, tuple((d.digest.path, d) for d in manifest.layers))
+
+    def _config(self, path: str, descriptor: Descriptor | None) -> ContainerConfig:
+        try:
+            return manifests.container_config(self._blob(path, descriptor))
+        except ManifestFault as e:
+            raise self._broken(path, e) from e
+
+    def _parsed(self, path: str, raw: bytes) -> tuple[Descriptor, ...]:
+        try:
+            return manifests.index(raw)
+        except ManifestFault as e:
+            raise self._broken(path, e) from e
+
+    def _blob(self, path: str, descriptor: Descriptor | None) -> bytes:
+        source, promised = self.open(path, descriptor)
+        try:
+            if source.size > _LIMIT:
+                raise self._fault(path, f"has {source.size} bytes, too many for JSON")
+            wrong = promised.verify() if promised is not None else None
+            if wrong is not None:
+                raise wrong
+            return source.pread(source.size, 0)
+        finally:
+            source.close()
+
+    def _small(self, path: str) -> bytes | None:
+        place = self._walker.find(path)
+        if isinstance(place, int) or not place.node.is_regular or place.node.size > _LIMIT:
+            return None
+        return self._blob(path, None)
+
+    def _parts(self) -> str | None:
+        """Something that only images have at their top; None beside what only systems have."""
+        names = self._root.entries("")
+        if isinstance(names, int) or _SYSTEM.intersection(names):
+            return None
+        if "oci-layout" in names:
+            return "an oci-layout"
+        for name in names:
+            if _PART.match(name):
+                return f"{name}, a part of an image"
+        if not isinstance(self._walker.find("/blobs/sha256/"), int):
+            return "blobs of an image"
+        return None
+
+    def _fault(self, path: str, what: str) -> InputError:
+        return InputError(f"{path[1:]}: {what}", path=self._root.label, hint="save the image again")
+
+    def _broken(self, path: str, fault: ManifestFault) -> InputError:
+        return self._fault(path, f"is not what it should be: {fault.message}")
+
+
+def _named(name: str | None, descriptor: Descriptor | None) -> str | None:
+    """Of an image for several platforms each has its own name."""
+    if descriptor is None or descriptor.platform is None:
+        return name
+    return f"{name} {descriptor.platform}" if name else descriptor.platform

@@ -1,0 +1,238 @@
+"""Parts of a file, files with holes, and streams, as sources that are read at any offset."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from itertools import accumulate
+
+from elfpack.blob import CHUNK, Source
+from elfpack.errors import InputError
+from elfpack.formats.decompression import CompressionFault, decompress
+from elfpack.formats.tar import Segments
+
+BUDGET = 64 << 30
+"""Bytes that may come out of the compressed files of one archive, read again or not."""
+PAGE = 4096
+_BEHIND = 1 << 20
+"""Bytes of a decompressed stream that are kept behind the place where it is read."""
+_MANY = 1 << 14
+"""Pages of one read that are not kept."""
+_UNKNOWN = 1 << 62
+"""The size of a stream whose end was not seen yet."""
+
+
+class Part:
+    """A part of another source. Closing it leaves that open."""
+
+    __slots__ = ("_magic", "_offset", "_whole", "size")
+
+    def __init__(self, whole: Source, offset: int, size: int, magic: bytes = b"") -> None:
+        """``magic``: its first bytes, if they are known."""
+        self._whole = whole
+        self._offset = offset
+        self._magic = magic
+        self.size = size
+
+    def pread(self, size: int, offset: int) -> bytes:
+        size = min(size, self.size - offset)
+        if offset + size <= len(self._magic):
+            return self._magic[offset : offset + size] if size > 0 else b""
+        return self._whole.pread(size, self._offset + offset) if size > 0 else b""
+
+    def changed(self) -> bool:
+        return self._whole.changed()
+
+    def close(self) -> None:
+        pass
+
+
+class Sparse:
+    """A file with holes, whose pieces are stored one behind the other."""
+
+    def __init__(self, stored: Source, segments: Segments, size: int) -> None:
+        self._stored = stored
+        self._segments = segments
+        self._offsets = [offset for offset, _ in segments]
+        self._starts = [0, *accumulate(length for _, length in segments)]
+        self.size = size
+
+    def pread(self, size: int, offset: int) -> bytes:
+        end = min(offset + size, self.size)
+        found = bytearray(max(0, end - offset))
+        number = max(0, bisect_right(self._offsets, offset) - 1)
+        while number < len(self._segments) and self._offsets[number] < end:
+            start, length = self._segments[number]
+            low, high = max(start, offset), min(start + length, end)
+            if low < high:
+                at = self._starts[number] + low - start
+                piece = self._stored.pread(high - low, at)
+                found[low - offset : low - offset + len(piece)] = piece
+            number += 1
+        return bytes(found)
+
+    def changed(self) -> bool:
+        return self._stored.changed()
+
+    def close(self) -> None:
+        pass
+
+
+class Forward:
+    """A stream that is read forward: decompressed data, a pipe.
+
+    A place far behind the one that was read last costs a new start, so who reads many parts keeps
+    what it needs. Nothing is written anywhere.
+    """
+
+    def __init__(self, begin: Callable[[], Iterator[bytes]], below: Source | None = None) -> None:
+        """``begin`` starts the stream once more, or raises; ``below`` is closed with it."""
+        self._begin = begin
+        self._below = below
+        self._pieces = begin()
+        self._window = bytearray()
+        self._start = 0
+        self.size = _UNKNOWN
+
+    def pread(self, size: int, offset: int) -> bytes:
+        if offset < self._start:
+            self._pieces = self._begin()
+            self._window.clear()
+            self._start = 0
+        while self._start + len(self._window) < offset + size:
+            piece = next(self._pieces, None)
+            if piece is None:
+                self.size = self._start + len(self._window)
+                break
+            self._window += piece
+            spare = min(offset, self._start + len(self._window)) - _BEHIND - self._start
+            if spare > 0:
+                del self._window[:spare]
+                self._start += spare
+        at = max(0, offset - self._start)
+        return bytes(self._window[at : at + size])
+
+    def changed(self) -> bool:
+        return self._below is not None and self._below.changed()
+
+    def close(self) -> None:
+        if self._below is not None:
+            self._below.close()
+
+
+class Budget:
+    """What may still be decompressed."""
+
+    def __init__(self, label: str, size: int = BUDGET) -> None:
+        self._label = label
+        self._size = self._left = size
+
+    def spend(self, size: int) -> None:
+        """
+        Raises:
+            InputError: it is used up.
+        """
+        self._left -= size
+        if self._left < 0:
+            raise InputError(
+                f"more than {self._size} bytes to decompress",
+                path=self._label,
+                hint="decompress it, and name the result",
+            )
+
+
+def inflated(packed: Source, kind: str, label: str, budget: Budget) -> Forward:
+    """A compressed source as the bytes that it stands for."""
+
+    def begin() -> Iterator[bytes]:
+        try:
+            for piece in decompress(kind, chunks(packed)):
+                budget.spend(len(piece))
+                yield piece
+        except CompressionFault as e:
+            raise InputError(e.message, path=label, hint=e.hint) from e
+
+    return Forward(begin, packed)
+
+
+def piped(fd: int, label: str) -> Forward:
+    """What comes through a pipe, which can be read once."""
+    begun = False
+
+    def begin() -> Iterator[bytes]:
+        nonlocal begun
+        if begun:
+            raise InputError(
+                "has to be read twice, which a pipe cannot be",
+                path=label,
+                hint="write it to a file, and name that",
+            )
+        begun = True
+        return iter(lambda: os.read(fd, CHUNK), b"")
+
+    return Forward(begin)
+
+
+def chunks(source: Source) -> Iterator[bytes]:
+    """A source from its start to its end."""
+    offset = 0
+    while piece := source.pread(CHUNK, offset):
+        yield piece
+        offset += len(piece)
+
+
+class Touched:
+    """A source that tells which pages of it were read."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.size = source.size
+        self.pages: set[int] = set()
+
+    def pread(self, size: int, offset: int) -> bytes:
+        end = min(offset + size, self.size)
+        self.pages.update(range(offset // PAGE, -(-end // PAGE)))
+        return self._source.pread(size, offset)
+
+    def changed(self) -> bool:
+        return self._source.changed()
+
+    def close(self) -> None:
+        pass
+
+
+class Paged:
+    """A source of which some pages are at hand. What else is read is kept with them."""
+
+    def __init__(self, whole: Source, pages: dict[int, bytes], magic: bytes) -> None:
+        self._whole = whole
+        self._pages = pages
+        self._magic = magic
+        self.size = whole.size
+
+    def pread(self, size: int, offset: int) -> bytes:
+        end = min(offset + size, self.size)
+        if end <= len(self._magic):
+            return self._magic[offset:end]
+        if end <= offset:
+            return b""
+        first, behind = offset // PAGE, -(-end // PAGE)
+        missing = [n for n in range(first, behind) if n not in self._pages]
+        if missing:
+            low, high = missing[0], missing[-1] + 1
+            raw = self._whole.pread((high - low) * PAGE, low * PAGE)
+            if behind - first > _MANY:  # read whole, which nobody does twice
+                kept = b"".join(self._pages[n] for n in range(first, low))
+                kept += raw + b"".join(self._pages[n] for n in range(high, behind))
+                return kept[offset - first * PAGE : end - first * PAGE]
+            for n in range(low, high):
+                self._pages[n] = raw[(n - low) * PAGE : (n - low + 1) * PAGE]
+        found = b"".join([self._pages[n] for n in range(first, behind)])
+        return found[offset - first * PAGE : end - first * PAGE]
+
+    def changed(self) -> bool:
+        return self._whole.changed()
+
+    def close(self) -> None:
+        pass
