@@ -200,7 +200,11 @@ def new_tree(output: str) -> Iterator[bytes]:
                 yield new
                 _put(new, path, work, output, inside=inside)
         finally:
-            leftover.undo(work, path)
+            try:
+                leftover.undo(work, path)
+            except KeyboardInterrupt:
+                leftover.undo(work, path)
+                raise
     except OSError as e:
         raise fault(e, output) from e
 
