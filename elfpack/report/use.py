@@ -8,7 +8,7 @@ import shlex
 
 from elfpack.elf.file import Abi
 from elfpack.paths import basename
-from elfpack.planning.entry import Plan, Regular
+from elfpack.planning.entry import HardLink, Plan, Regular
 
 _PLATFORMS = {
     "x86_64": "linux/amd64",
@@ -51,10 +51,13 @@ def command(plan: Plan, output: str, form: str, host: str) -> str:
 
 
 def _attributes(plan: Plan) -> str:
-    """The options by which GNU tar takes capabilities along."""
-    if any(isinstance(e, Regular) and e.capability for e in plan.entries):
-        return "--xattrs --xattrs-include=security.capability "
-    return ""
+    """The options by which GNU tar takes capabilities along. It has none for a second name, by
+    which an engine that sets the owner once more takes them away."""
+    able = [e for e in plan.entries if isinstance(e, (Regular, HardLink)) and e.capability]
+    if not able:
+        return ""
+    whole = "--hard-dereference " if any(isinstance(e, HardLink) for e in able) else ""
+    return f"--xattrs --xattrs-include=security.capability {whole}"
 
 
 def _runs_here(machine: str, host: str) -> bool:

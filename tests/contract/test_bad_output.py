@@ -358,7 +358,7 @@ def _heed_signals() -> None:
 
 def _much(here: Path) -> None:
     """What takes long to write: a tar of holes, a tree of many files."""
-    plant(here, {f"much/files/{number}": "x" for number in range(4000)})
+    plant(here, {f"much/files/{number}": "x" for number in range(1500)})
     with (here / "much/big").open("wb") as big:
         big.truncate(BIG)
 
