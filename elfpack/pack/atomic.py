@@ -76,7 +76,7 @@ def check_tree(output: str) -> None:
             path=output,
             hint="move it away" if known else "name a directory that is empty or does not exist",
         )
-    if not os.access(path, os.W_OK | os.X_OK):
+    if not _is_writable(path):
         raise OutputError("permission denied", path=output, hint="name one that you may write")
 
 
@@ -84,10 +84,16 @@ def _check_parent(path: bytes, output: str) -> None:
     parent = os.path.dirname(path)
     if not os.path.isdir(parent):
         raise OutputError("its directory does not exist", path=output, hint="make it first")
-    if not os.access(parent, os.W_OK | os.X_OK):
+    if not _is_writable(parent):
         raise OutputError(
             "permission denied in its directory", path=output, hint="name one that you may write"
         )
+
+
+def _is_writable(directory: bytes) -> bool:
+    """As the process is now, with the capabilities that it has."""
+    effective = os.access in os.supports_effective_ids
+    return os.access(directory, os.W_OK | os.X_OK, effective_ids=effective)
 
 
 def _is_stream(path: bytes) -> bool:
@@ -199,7 +205,11 @@ def new_tree(output: str) -> Iterator[bytes]:
                 yield new
                 _put(new, path, work, output, inside=inside)
         finally:
-            leftover.undo(work, path)
+            try:
+                leftover.undo(work, path)
+            except KeyboardInterrupt:
+                leftover.undo(work, path)
+                raise
     except OSError as e:
         raise fault(e, output) from e
 
@@ -208,7 +218,7 @@ def _stays(path: bytes) -> bool:
     """Whether what is there is filled, not replaced."""
     if not leftover.mode(path):
         return False
-    if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
+    if not _is_writable(os.path.dirname(path)):
         return True
     if os.path.samestat(os.stat(path), os.stat(b".")):
         return True

@@ -44,13 +44,13 @@ def known(path: bytes) -> Records:
         fd = os.open(file or b"", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return frozenset()
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_size > _LIMIT:
+        os.close(fd)
+        return frozenset()
     with open(fd, "rb") as stream:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
-            return frozenset()
-        if found.st_size > _LIMIT or stream.readline(len(_HEAD)) != _HEAD:
-            return frozenset()
-        return frozenset(stream.read(_LIMIT).split(b"\0")) - {b""}
+        head, *lines = stream.read(_LIMIT).split(b"\n", 1)
+    return frozenset(lines[0].split(b"\0")) - {b""} if head + b"\n" == _HEAD else frozenset()
 
 
 def write(path: bytes, made: Records) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from elfpack.formats.reference import Reference
 from elfpack.paths import basename
-from elfpack.planning.entry import Plan, Regular
+from elfpack.planning.entry import HardLink, Plan, Regular
 
 
 def command(plan: Plan, output: str, form: str, host: str) -> str:
@@ -29,10 +29,13 @@ def command(plan: Plan, output: str, form: str, host: str) -> str:
 
 
 def _attributes(plan: Plan) -> str:
-    """The options by which GNU tar takes capabilities along."""
-    if any(isinstance(e, Regular) and e.capability for e in plan.entries):
-        return "--xattrs --xattrs-include=security.capability "
-    return ""
+    """The options by which GNU tar takes capabilities along. It has none for a second name, by
+    which an engine that sets the owner once more takes them away."""
+    able = [e for e in plan.entries if isinstance(e, (Regular, HardLink)) and e.capability]
+    if not able:
+        return ""
+    whole = "--hard-dereference " if any(isinstance(e, HardLink) for e in able) else ""
+    return f"--xattrs --xattrs-include=security.capability {whole}"
 
 
 def image_command(plan: Plan, output: str, tags: Sequence[Reference], host: str) -> str:

@@ -179,11 +179,14 @@ def _mount(place: Path) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize(
-    "output", ["out.tar", "out.tar.gz", "out.tar.zst", "out/", "old.tar", "empty/"]
-)
+FULL = ["out.tar", "out.tar.gz", "out.tar.zst", "out/", "old.tar", "empty/", "own/"]
+
+
+@pytest.mark.parametrize("output", FULL)
 def test_full_disk(output: str, disk: Disk, here: Path) -> None:
     plant(disk.place, {"old.tar": "old", "empty": None})
+    plant(here, {"small": static()})
+    assert elfpack("layer", "-q", "./small", "-o", f"{disk.place}/own/", cwd=here).status == 0
     before = _state(disk.place)
     target = f"{disk.place}/{output}"
     ran = elfpack("layer", "./app", "-o", target, cwd=here, preexec=disk.preexec)
@@ -292,6 +295,7 @@ INTERRUPTIONS = [
         ("zstd", "out/new.tar.zst"),
         ("new tree", "out/new/"),
         ("empty directory", "out/empty/"),
+        ("own tree", "out/own/"),
     )
 ] + [
     Interruption(f"image, {name}", signal.SIGTERM, output, IMAGE)
@@ -306,8 +310,8 @@ INTERRUPTIONS = [
 @pytest.mark.parametrize("case", rows(INTERRUPTIONS))
 def test_interrupted(case: Interruption, here: Path) -> None:
     plant(here, {"out/old.tar": "old", "out/empty": None})
-    with (here / "big").open("wb") as big:
-        big.truncate(BIG)
+    assert elfpack("layer", "-q", "./app", "-o", "out/own/", cwd=here).status == 0
+    _much(here)
     before = _state(here / "out")
     ran = _interrupt(here, case, before)
     assert (ran.status, ran.stdout) == (2, b"")
@@ -319,8 +323,7 @@ def test_interrupted(case: Interruption, here: Path) -> None:
 
 def test_interrupted_in_one_line(here: Path) -> None:
     plant(here, {"out": None})
-    with (here / "big").open("wb") as big:
-        big.truncate(BIG)
+    _much(here)
     ran = _interrupt(here, INTERRUPTIONS[0], {})
     well_spoken(ran)
     assert len(ran.err) == 1
@@ -362,10 +365,17 @@ def _heed_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+def _much(here: Path) -> None:
+    """What takes long to write: a tar of holes, a tree of many files."""
+    plant(here, {f"much/files/{number}": "x" for number in range(1500)})
+    with (here / "much/big").open("wb") as big:
+        big.truncate(BIG)
+
+
 def _interrupt(here: Path, case: Interruption, before: dict[str, bytes | None]) -> Ran:
     """A run that gets its signal as soon as something of its output is there."""
     with subprocess.Popen(
-        [*COMMAND, *case.command, "./app", "--add", "big", "-o", case.output],
+        [*COMMAND, *case.command, "./app", "--add", "much", "-o", case.output],
         cwd=here,
         env=environment(),
         preexec_fn=_heed_signals,
@@ -393,8 +403,7 @@ def _writing(out: Path, before: set[str]) -> bool:
 
 
 def test_killed_run_does_not_hinder_the_next(here: Path) -> None:
-    with (here / "big").open("wb") as big:
-        big.truncate(BIG)
+    _much(here)
     plant(here, {"out": None})
     case = Interruption("killed", signal.SIGKILL, "out/new.tar")
     assert _interrupt(here, case, {}).status == -signal.SIGKILL

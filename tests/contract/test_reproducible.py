@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,7 @@ import pytest
 import zstandard
 
 from tests.cli import elfpack, environment
-from tests.contract.tree import described, described_tree, members, rows, tar
+from tests.contract.tree import described, described_tree, members, rows, somebody, tar
 from tests.ocilayout import of_archive, of_directory
 
 ENV = "/usr/bin/env"
@@ -112,22 +111,8 @@ def test_options_in_another_order_are_the_same_image(first: Path, tmp_path: Path
     assert (tmp_path / "b.tar").read_bytes() == (first / "image.tar").read_bytes()
 
 
-def _somebody() -> tuple[str, ...]:
-    """What makes a command run as another user; nothing where that cannot be had."""
-    # That user may read what root may: the interpreter that runs the tests can be in its home.
-    command = (
-        *("setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"),
-        *("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"),
-    )
-    try:
-        done = subprocess.run([*command, "true"], capture_output=True, check=False)
-    except FileNotFoundError:
-        return ()
-    return command if done.returncode == 0 else ()
-
-
 def test_same_bytes_for_another_user(first: Path) -> None:
-    ran = elfpack("layer", ACCOUNTS, ENV, "-o", "-", before=_somebody())
+    ran = elfpack("layer", ACCOUNTS, ENV, "-o", "-", before=somebody())
     assert ran.status == 0, ran.err
     assert ran.stdout == (first / "a.tar").read_bytes()
 

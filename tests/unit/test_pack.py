@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from elfpack.blob import Blob, from_bytes
+from elfpack.blob import Blob, BytesSource, from_bytes
 from elfpack.errors import ElfpackError, InputError, OutputError, RequestError
 from elfpack.formats.compression import gzip, zstd
 from elfpack.pack.output import check_output, write
@@ -107,6 +107,60 @@ def test_any_name(path: str) -> None:
 def test_sizes_and_ids_beyond_octal() -> None:
     made = plan(directory("/home", owner=(2**32 - 2, 2**31)))
     assert dump_tar(tar_of(made)) == {"/home": "dir 0755 4294967294:2147483648"}
+
+
+@pytest.mark.parametrize("size", [0, 1, 8**11 - 1, 8**11, 5 << 30, 1 << 62])
+def test_sizes(size: int) -> None:
+    """In octal as long as that has room; then in both other ways, of which a reader knows one."""
+    large = Regular(path="/large", reason=WHY, blob=Blob(size, lambda: BytesSource(b""), "x"))
+    headers = b"".join(p for p in members(plan(large)) if isinstance(p, bytes))
+    with tarfile.open(fileobj=io.BytesIO(headers)) as tar:
+        member = tar.next()
+    assert member is not None
+    assert member.size == size
+    assert (member.pax_headers == {"size": str(size)}) == (size >= 8**11)
+    last = headers[1024 : 1024 + 512] if size >= 8**11 else headers[:512]
+    assert tarfile.TarInfo.frombuf(last, "utf-8", "strict").size == size
+
+
+def test_epochs_beyond_octal() -> None:
+    for epoch in (8**11 - 1, 8**11, -1):
+        with tarfile.open(fileobj=io.BytesIO(tar_of(plan(regular("/a"), epoch=epoch)))) as tar:
+            assert [member.mtime for member in tar] == [epoch]
+
+
+@pytest.mark.parametrize("length", range(1, 120))
+def test_pax_records_count_their_own_length(length: int) -> None:
+    """Every length, so also those at which the number of digits grows."""
+    value = bytes(range(255, 255 - length, -1))
+    name = "/\N{SNOWMAN}" + "n" * length
+    made = Regular(path=name, reason=WHY, blob=from_bytes(b"", "x"), capability=value)
+    with tarfile.open(fileobj=io.BytesIO(tar_of(plan(made)))) as tar:
+        (member,) = tar.getmembers()
+    text = member.pax_headers["SCHILY.xattr.security.capability"]
+    assert text.encode("utf-8", "surrogateescape") == value
+    assert member.name == name[1:]
+
+
+SPLITS = [
+    ("/" + "d" * 155 + "/" + "f" * 100, 512),
+    ("/" + "d" * 156 + "/" + "f" * 100, 512 + 1024),
+    ("/" + "d" * 155 + "/" + "f" * 101, 512 + 1024),
+    ("/" + "d" * 10 + "/" + "e" * 100 + "/" + "f" * 99, 512),
+    ("/" + "d" * 101, 512 + 1024),
+]
+
+
+@pytest.mark.parametrize(("path", "size"), SPLITS)
+@pytest.mark.parametrize("kind", [regular, directory])
+def test_names_of_255_bytes_need_no_other_header(
+    path: str, size: int, kind: Callable[[str], Entry]
+) -> None:
+    path = path[:-1] if kind is directory else path  # its name has a slash more
+    pieces = list(members(plan(kind(path))))
+    assert isinstance(pieces[0], bytes)
+    assert len(pieces[0]) == size
+    assert set(dump_tar(tar_of(plan(kind(path))))) == {path}
 
 
 def test_a_plan_is_sorted_and_has_each_path_once() -> None:

@@ -1,0 +1,312 @@
+"""An output that was there before: what is elfpack's own is replaced, and nothing else is lost."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.cli import COMMAND, PATIENCE, Ran, elfpack, environment, one_error
+from tests.contract.tree import described_tree, members, plant, rows, static, tar
+
+MARKER = ".out.elfpack"
+
+
+@pytest.fixture(name="here")
+def _here(tmp_path: Path) -> Path:
+    """A directory with a program, and a tree that elfpack wrote."""
+    plant(tmp_path, {"app": static(), "data/a": "a", "data/b": "b"})
+    assert _layer(tmp_path, "--add", "data").status == 0
+    return tmp_path
+
+
+def _layer(here: Path, *more: str, output: str = "out/", cwd: Path | None = None) -> Ran:
+    return elfpack("layer", "-q", f"{here}/app:/app", *more, "-o", output, cwd=cwd or here)
+
+
+def _paths(top: Path) -> set[str]:
+    return set(described_tree(top))
+
+
+BOTH = {"/app", "/data", "/data/a", "/data/b"}
+
+
+def test_own_tree_is_replaced(here: Path) -> None:
+    assert _paths(here / "out") == BOTH
+    (here / "out").chmod(0o750)
+    assert _layer(here).status == 0
+    assert _paths(here / "out") == {"/app"}
+    assert (here / "out").stat().st_mode & 0o7777 == 0o750, "as it was"
+    assert _layer(here, "--add", "data").status == 0, "and once more"
+    assert _paths(here / "out") == BOTH
+    assert sorted(os.listdir(here)) == [MARKER, "app", "data", "out"]
+
+
+def _touch_what_is_ours(out: Path) -> None:
+    """A file that is gone is no loss, and a directory's time says nothing."""
+    (out / "data/a").unlink()
+
+
+def _nothing(out: Path) -> None:
+    pass
+
+
+@pytest.mark.parametrize("change", [_nothing, _touch_what_is_ours])
+def test_own_tree_is_known(change: Callable[[Path], None], here: Path) -> None:
+    change(here / "out")
+    assert _layer(here).status == 0
+
+
+class Strange(NamedTuple):
+    name: str
+    change: Callable[[Path], object]
+    told: str
+
+
+def _replaced(out: Path) -> None:
+    (out / "data/a").unlink()
+    (out / "data/a").mkdir()
+
+
+STRANGE = [
+    Strange("a file", lambda out: (out / "data/mine").write_text(""), "data/mine"),
+    Strange("a directory", lambda out: (out / "mine").mkdir(), "mine"),
+    Strange("a link", lambda out: (out / "mine").symlink_to("app"), "mine"),
+    Strange("longer", lambda out: (out / "data/a").write_text("aa"), "data/a"),
+    Strange("rewritten", lambda out: (out / "data/a").write_text("x"), "data/a"),
+    Strange("another kind", _replaced, "data/a"),
+]
+
+
+@pytest.mark.parametrize("case", rows(STRANGE))
+def test_what_elfpack_did_not_write_stays(case: Strange, here: Path) -> None:
+    case.change(here / "out")
+    before = described_tree(here)
+    fact = one_error(_layer(here), 2, "out/")
+    assert fact == f"holds {case.told}, which elfpack did not write (move it away)"
+    assert described_tree(here) == before
+
+
+def _directory(marker: Path) -> None:
+    marker.unlink()
+    marker.mkdir()
+
+
+def _fifo(marker: Path) -> None:
+    marker.unlink()
+    os.mkfifo(marker)
+
+
+def _link(marker: Path) -> None:
+    marker.rename(marker.with_name("list"))
+    marker.symlink_to("list")
+
+
+NO_MARKERS: list[tuple[str, Callable[[Path], object]]] = [
+    ("none", Path.unlink),
+    ("empty", lambda marker: marker.write_bytes(b"")),
+    ("of another version", lambda marker: marker.write_bytes(b"elfpack tree 2\n\0")),
+    ("cut", lambda marker: os.truncate(marker, 90)),
+    ("garbage", lambda marker: marker.write_bytes(bytes(range(256)) * 99)),
+    ("a directory", _directory),
+    ("a FIFO", _fifo),
+    ("a link", _link),
+]
+
+
+@pytest.mark.parametrize(("name", "change"), NO_MARKERS, ids=[name for name, _ in NO_MARKERS])
+def test_without_its_marker_a_tree_is_not_known(
+    name: str, change: Callable[[Path], object], here: Path
+) -> None:
+    change(here / MARKER)
+    before = described_tree(here / "out")
+    fact = one_error(_layer(here), 2, "out/")
+    assert fact.startswith(("is not empty", "holds "))
+    assert described_tree(here / "out") == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_marker_of_another_user_counts_for_nothing(here: Path) -> None:
+    os.chown(here / MARKER, 12345, 12345)
+    assert one_error(_layer(here), 2, "out/").startswith("is not empty")
+
+
+def test_a_marker_alone_does_no_harm(here: Path) -> None:
+    """The user removed the tree and made one of the same name."""
+    (here / "out").rename(here / "elsewhere")
+    plant(here, {"out/mine": "mine"})
+    assert one_error(_layer(here), 2, "out/").startswith("holds mine")
+    (here / "out/mine").unlink()
+    assert _layer(here).status == 0, "an empty directory"
+    assert _layer(here).status == 0, "now our own"
+
+
+def test_an_output_inside_what_is_added(here: Path) -> None:
+    """The tree, its marker, an earlier tar, and what killed runs left of them."""
+    plant(
+        here, {"x.tar": "old", ".x.tar.elfpack-999999999": "", ".out.elfpack-999999999/new/x": ""}
+    )
+    found = members(tar("./app", "--add", ".:/all", cwd=here))
+    assert "/all/out/app" in found, "no output of this run"
+    for output in ("out/", "x.tar"):
+        ran = elfpack("layer", "-q", "./app", "--add", ".:/all", "-o", output, cwd=here)
+        assert ran.status == 0
+    inside = _paths(here / "out")
+    assert {"/all/x.tar", "/all/data/a"} <= inside
+    assert not any(path.startswith("/all/out") or "out.elfpack" in path for path in inside)
+    last = members((here / "x.tar").read_bytes())
+    assert "/all/out/app" in last
+    assert not any(path.startswith(("/all/x.tar", "/all/.x.tar")) for path in last)
+
+
+def test_the_working_directory(here: Path) -> None:
+    """It stays the directory that it is: a shell stands in it."""
+    inode = (here / "out").stat().st_ino
+    for more in ((), ("--add", "../data:/data")):
+        assert _layer(here, *more, output="./", cwd=here / "out").status == 0
+        assert (here / "out").stat().st_ino == inode
+    assert _paths(here / "out") == BOTH
+
+
+def test_a_link_to_a_directory(here: Path) -> None:
+    plant(here, {"elsewhere/full": None, "link": "-> elsewhere/full"})
+    for more in ((), ("--add", "data")):
+        assert _layer(here, *more, output="link/").status == 0
+    assert (here / "link").is_symlink()
+    assert _paths(here / "elsewhere/full") == BOTH
+    assert sorted(os.listdir(here / "elsewhere")) == [".full.elfpack", "full"]
+
+
+@pytest.fixture(name="mounted", params=["tmpfs", "bind"])
+def _mounted(request: pytest.FixtureRequest, here: Path) -> Iterator[Path]:
+    """A directory that something is mounted on, which nothing can rename."""
+    place = here / "a mount"
+    plant(here, {"a mount": None, "source": None})
+    words = (
+        ["-t", "tmpfs", "tmpfs"] if request.param == "tmpfs" else ["--bind", str(here / "source")]
+    )
+    done = subprocess.run(["mount", *words, str(place)], capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"nothing can be mounted here: {done.stderr!r}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+def test_a_mount_point(mounted: Path, here: Path) -> None:
+    for more in ((), ("--add", "data"), ()):
+        ran = _layer(here, *more, output="a mount/")
+        assert ran.status == 0, ran.err
+    assert _paths(mounted) == {"/app"}
+    (mounted / "mine").touch()
+    assert one_error(_layer(here, output="a mount/"), 2, "a mount/").startswith("holds mine")
+    assert (mounted / "app").exists()
+
+
+# What killed runs left
+
+
+def _small_files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50000, 50000))
+
+
+def _dead() -> int:
+    """The number of a process that ended."""
+    with subprocess.Popen(["true"]) as process:
+        pass
+    return process.pid
+
+
+def test_what_a_killed_run_left_is_removed(here: Path) -> None:
+    number = _dead()
+    plant(here, {f".out.elfpack-{number}/new/x/y": "", f".x.tar.elfpack-{number}": "half"})
+    (here / f".out.elfpack-{number}/new/x").chmod(0)
+    assert _layer(here).status == 0
+    assert _layer(here, output="x.tar").status == 0
+    assert sorted(os.listdir(here)) == [MARKER, "app", "data", "out", "x.tar"]
+
+
+def test_a_tree_that_was_out_of_its_place_goes_back(here: Path) -> None:
+    """Killed between two renames. The next run fails, and the tree is there again."""
+    work = here / f".out.elfpack-{_dead()}"
+    work.mkdir()
+    (here / "out").rename(work / "old")
+    plant(work, {"new/app": "new"})
+    plant(here, {"big": bytes(99999)})
+    arguments = ("layer", "-q", "./app", "--add", "big", "-o", "out/")
+    assert elfpack(*arguments, cwd=here, preexec=_small_files).status == 2
+    assert _paths(here / "out") == BOTH
+    assert not work.exists()
+    assert _layer(here).status == 0
+
+
+def test_what_a_running_one_works_at_stays(here: Path) -> None:
+    """Its process may have a number in another container: the lock tells."""
+    name = f".x.tar.elfpack-{_dead()}"
+    others = (".x.tar.elfpack-1", ".x.tar.elfpack-", ".x.tar.elfpack-a")
+    plant(here, {name: "half", **dict.fromkeys(others, "")})
+    with (here / name).open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert _layer(here, output="x.tar").status == 0
+    assert {n for n in os.listdir(here) if "x.tar.elfpack" in n} == {name, *others}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_two_at_once(number: signal.Signals, here: Path) -> None:
+    """The second does not touch what the first is at; the first is ended, the second stays."""
+    with (here / "big").open("wb") as big:
+        big.truncate(1 << 40)  # more than anybody waits for
+    command = [*COMMAND, "layer", "-q", "./app", "--add", "big", "-o", "x.tar"]
+    with subprocess.Popen(command, cwd=here, env=environment()) as process:
+        work = here / f".x.tar.elfpack-{process.pid}"
+        try:
+            while not (work.exists() and work.stat().st_size):
+                assert process.poll() is None
+            assert _layer(here, output="x.tar").status == 0
+            assert work.exists()
+        finally:
+            process.send_signal(number)
+            process.wait(PATIENCE)
+    assert list(members((here / "x.tar").read_bytes())) == ["/app"]
+    assert work.exists() == (number == signal.SIGKILL)
+
+
+# Links, FIFOs and devices under an output's name
+
+
+def test_a_fifo_is_written_to(here: Path) -> None:
+    os.mkfifo(here / "x.tar")
+    with subprocess.Popen(["cat", "x.tar"], cwd=here, stdout=subprocess.PIPE) as cat:
+        ran = _layer(here, output="x.tar")
+        out, _ = cat.communicate(timeout=PATIENCE)
+    assert ran.status == 0
+    assert out == tar(f"{here}/app:/app", cwd=here)
+    assert (here / "x.tar").is_fifo()
+
+
+def test_a_fifo_whose_reader_is_gone(here: Path) -> None:
+    os.mkfifo(here / "x.tar")
+    plant(here, {"big": bytes(1 << 20)})
+    with subprocess.Popen(["head", "-c1", "x.tar"], cwd=here, stdout=subprocess.DEVNULL):
+        ran = _layer(here, "--add", "big", output="x.tar")
+    assert "broken pipe" in one_error(ran, 2, "x.tar")
+
+
+def test_a_device_is_written_to(here: Path) -> None:
+    plant(here, {"null.tar": "-> /dev/null", "full.tar": "-> /dev/full"})
+    assert _layer(here, output="null.tar").status == 0
+    assert "no space left" in one_error(_layer(here, output="full.tar"), 2, "full.tar")
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_link_to_itself(here: Path) -> None:
+    plant(here, {"x.tar": "-> x.tar"})
+    assert "links" in one_error(_layer(here, output="x.tar"), 2, "x.tar")
