@@ -118,7 +118,7 @@ def test_same_bytes_for_another_user(first: Path) -> None:
 
 
 def test_same_image_for_another_user(first: Path) -> None:
-    ran = elfpack("image", *IMAGE, "-o", "-", before=_somebody())
+    ran = elfpack("image", *IMAGE, "-o", "-", before=somebody())
     assert ran.status == 0, ran.err
     assert ran.stdout == (first / "image.tar").read_bytes()
 
