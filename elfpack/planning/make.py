@@ -15,7 +15,7 @@ from elfpack.planning.place import Placer
 from elfpack.planning.platforms import platforms
 from elfpack.planning.request import Request, made_directory
 from elfpack.planning.searchpath import SearchPath
-from elfpack.planning.settle import Image, dangling, differences, image_of, told
+from elfpack.planning.settle import Image, dangling, differences, image_of, told, unloaded
 
 
 def make(resolver: Resolver, options: Options, request: Request) -> Plan:
@@ -55,7 +55,12 @@ with the rest of what is lost, and once more."""
 
 def _complete(plan: Plan, image: Image, resolver: Resolver) -> Plan:
     """What a plan that is right tells besides."""
-    findings = (*plan.findings, *dangling(plan, image), *container.findings(plan, image.tree))
+    findings = (
+        *plan.findings,
+        *dangling(plan, image),
+        *unloaded(plan, image),
+        *container.findings(plan, image.tree),
+    )
     return replace(plan, findings=findings, platforms=platforms(plan.programs, resolver.files))
 
 

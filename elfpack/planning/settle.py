@@ -273,6 +273,24 @@ def told(difference: Difference) -> Finding:
     )
 
 
+def unloaded(plan: Plan, image: Image) -> Iterator[Finding]:
+    """What the image's LD_PRELOAD names and its loader would pass over, for the first program."""
+    wanted = plan.config.variable("LD_PRELOAD")
+    first = next((p for p in plan.programs if p.named and p.closure.loader is not None), None)
+    if not wanted or first is None:
+        return
+    options = image.options._replace(preload=wanted)
+    closure = _again(first, image._replace(options=options))
+    for preload in closure.preloads if closure is not None else ():
+        if preload.reason:
+            yield Finding(
+                "not-preloaded",
+                preload.name,
+                f"named by the image's LD_PRELOAD, and its loader passes over it: {preload.reason}",
+                f"--add {preload.name}, or name a library that is in the image",
+            )
+
+
 def dangling(plan: Plan, image: Image) -> Iterator[Finding]:
     """Added links that lead nowhere in the image: said, for they may be meant so."""
     walker = Walker(image.tree)

@@ -163,6 +163,14 @@ def test_the_images_own_library_path_in_the_way() -> None:
     assert "would not load /lib64/liba.so for liba.so, but /p/liba.so" in told[0]
 
 
+@pytest.mark.parametrize(("name", "told"), [("/p/liba.so", []), ("/p/none.so", ["/p/none.so"])])
+def test_what_the_image_preloads_is_there(name: str, told: list[str]) -> None:
+    world = {**GLIBC, "/exe": "exe", "/p/liba.so": "lib"}
+    config = ImageConfig(env={"LD_PRELOAD": name})
+    plan = plan_of(world, "/exe", added=("/p",), config=config)
+    assert [f.path for f in plan.findings if f.code == "not-preloaded"] == told
+
+
 ALIASES = {
     **GLIBC,
     "/exe": "exe needs=libx.so,liba.so",
