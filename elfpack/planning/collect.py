@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from elfpack.elf.file import Abi, ElfFile
-from elfpack.errors import ElfpackError, Finding, IncompleteError, SeveralErrors, unreadable
+from elfpack.errors import (
+    ElfpackError,
+    Finding,
+    IncompleteError,
+    RequestError,
+    SeveralErrors,
+    unreadable,
+)
 from elfpack.loader.closure import Closure
 from elfpack.loader.hwcaps import BASELINE
 from elfpack.loader.identify import GLIBC
@@ -110,6 +117,13 @@ class Collector:
     # Programs
 
     def _program(self, want: Wanted) -> None:
+        place = self._resolver.files.find(want.source)
+        if not isinstance(place, int) and place.node.identity in self._request.output:
+            raise RequestError(
+                "the output would take the place of this program",
+                path=want.name,
+                hint="give the output another name",
+            )
         closure = self._resolver.resolve(want.name, self._options)
         reason = Reason("program", closure.kind)
         for number, script in enumerate(closure.scripts):

@@ -410,3 +410,15 @@ def test_killed_run_does_not_hinder_the_next(here: Path) -> None:
     assert not (here / "out/new.tar").exists()
     assert elfpack("layer", "./app", "-o", "out/new.tar", cwd=here).status == 0
     assert list(members((here / "out/new.tar").read_bytes())) == ["/app"]
+
+
+def test_a_program_is_not_overwritten_by_its_layer(here: Path) -> None:
+    (here / "app.tar").write_bytes((here / "app").read_bytes())
+    (here / "app.tar").chmod(0o755)
+    ran = elfpack("layer", "./app.tar", "-o", "app.tar", cwd=here)
+    assert ran.status == 2
+    assert ran.err == [
+        "elfpack: error: ./app.tar: the output would take the place of this program "
+        "(give the output another name)"
+    ]
+    assert (here / "app.tar").read_bytes() == (here / "app").read_bytes()
