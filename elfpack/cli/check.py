@@ -34,7 +34,8 @@ def check(talk: Talk, /, rootfs: str, form: str) -> int:
     ROOTFS is a directory, a tar of one (also gzip, zstd or xz), a docker-archive, an OCI image
     layout, or - for a tar on standard input. Nothing of it is unpacked or run. Each interpreter,
     library, symbol version or name service module that is missing is one line, with what the
-    kernel or the loader would say. Exit status 1 if there is any, 2 if ROOTFS cannot be read.
+    kernel or the loader would say. Exit status 1 if there is any, or if a file in it may not be
+    read; 2 if ROOTFS cannot be read.
     """
     gc.disable()  # an index of a million members would be searched for cycles again and again
     report = _standard_input() if rootfs == "-" else check_path(rootfs)
@@ -54,7 +55,8 @@ def check(talk: Talk, /, rootfs: str, form: str) -> int:
         talk.warning(line)
     for line in findings.summaries(report):
         talk.note(line)
-    return 1 if report.findings else 0
+    # Of what may not be read nobody knows whether it is complete.
+    return 1 if report.findings or any(tree.unread for tree in report.trees) else 0
 
 
 def _standard_input() -> Report:

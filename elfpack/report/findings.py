@@ -36,7 +36,8 @@ def summaries(report: Report) -> Iterator[str]:
             for count, word in zip(tree.counts, ("program", "library", "script"), strict=True)
         ).replace("librarys", "libraries")
         number = len(tree.findings)
-        result = f"{number} finding{'' if number == 1 else 's'}" if number else "nothing is missing"
+        fine = "nothing is missing" + (" in what may be read" if tree.unread else "")
+        result = f"{number} finding{'' if number == 1 else 's'}" if number else fine
         yield f"{report.path}: {_image(report, tree)}{counts}: {result}"
 
 

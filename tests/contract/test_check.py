@@ -439,6 +439,16 @@ def test_file_that_may_not_be_read(root: Path) -> None:
     (root / "bin/app").chmod(0o111)
     ran = check(root, preexec=obey_permissions)
     assert "/bin/app may not be read" in ran.said("warning")[0]
+    assert ran.status == 1
+
+
+def test_nothing_of_it_may_be_read(root: Path) -> None:
+    """Nobody knows whether it is complete: that is no success."""
+    for name in os.listdir(root):
+        (root / name).chmod(0)
+    ran = check(root, preexec=obey_permissions)
+    assert ran.status == 1
+    assert ran.said("note")[0].endswith("nothing is missing in what may be read")
 
 
 def test_closed_and_terminal_standard_input() -> None:
