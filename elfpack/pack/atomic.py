@@ -203,6 +203,8 @@ def new_tree(output: str) -> Iterator[bytes]:
                 new = work + b"/new"
                 os.mkdir(new, 0o777)
                 yield new
+                if not inside:  # what came while the new tree was made stays, too
+                    check_tree(output)
                 _put(new, path, work, output, inside=inside)
         finally:
             try:
