@@ -65,8 +65,15 @@ def check_tree(output: str) -> None:
     if not leftover.mode(path):
         _check_parent(path, output)
         return
+    _check_strangers(path, output)
+    if not _is_writable(path):
+        raise OutputError("permission denied", path=output, hint="name one that you may write")
+
+
+def _check_strangers(path: bytes, output: str, own: bytes = b"") -> None:
+    """Whether a tree holds what elfpack did not put there. ``own`` is this run's own directory."""
     try:
-        stranger = marker.stranger(path)
+        stranger = marker.stranger(path, own) if leftover.mode(path) else None
     except OSError as e:
         raise fault(e, output) from e
     if stranger is not None:
@@ -76,8 +83,6 @@ def check_tree(output: str) -> None:
             path=output,
             hint="move it away" if known else "name a directory that is empty or does not exist",
         )
-    if not _is_writable(path):
-        raise OutputError("permission denied", path=output, hint="name one that you may write")
 
 
 def _check_parent(path: bytes, output: str) -> None:
@@ -203,8 +208,7 @@ def new_tree(output: str) -> Iterator[bytes]:
                 new = work + b"/new"
                 os.mkdir(new, 0o777)
                 yield new
-                if not inside:  # what came while the new tree was made stays, too
-                    check_tree(output)
+                _check_strangers(path, output, own=work)  # what came in the meantime stays, too
                 _put(new, path, work, output, inside=inside)
         finally:
             try:

@@ -76,14 +76,15 @@ def records(top: bytes) -> Records:
     return frozenset(record for _, record in _walk(top, strict=False))
 
 
-def stranger(path: bytes) -> bytes | None:
-    """The first path of a tree that elfpack did not put there as it is now.
+def stranger(path: bytes, own: bytes = b"") -> bytes | None:
+    """The first path of a tree that elfpack did not put there as it is now. ``own`` is where this
+    run works, which may be inside the tree.
 
     Raises:
         OSError: the tree cannot be looked at.
     """
     ours = known(path)
-    left = {os.path.basename(work) for work in leftover.stale(path)}
+    left = {os.path.basename(work) for work in (*leftover.stale(path), own)}
     for name, record in _walk(path, strict=True):
         if record not in ours and name.split(b"/", 1)[0] not in left:
             return name

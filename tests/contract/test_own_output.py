@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
+from elfpack.errors import OutputError
+from elfpack.pack.atomic import new_tree
 from tests.cli import COMMAND, PATIENCE, Ran, elfpack, environment, one_error
 from tests.contract.tree import described_tree, members, plant, rows, static, tar
 
@@ -280,6 +282,24 @@ def test_two_at_once(number: signal.Signals, here: Path) -> None:
 
 
 # Links, FIFOs and devices under an output's name
+
+
+@pytest.mark.parametrize("kind", ["empty", "own", "working directory"])
+def test_what_comes_while_elfpack_works_stays(
+    kind: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = here / "out"
+    if kind == "empty":
+        out = here / "empty"
+        out.mkdir()
+    elif kind == "working directory":
+        monkeypatch.chdir(out)
+    before = _paths(out)
+    with pytest.raises(OutputError, match="precious|is not empty"), new_tree(f"{out}/") as top:
+        (Path(os.fsdecode(top)) / "app").write_text("new")
+        (out / "precious").write_text("mine")
+    assert (out / "precious").read_text() == "mine"
+    assert _paths(out) == before | {"/precious"}, "nothing half-written is left"
 
 
 def test_a_fifo_is_written_to(here: Path) -> None:
