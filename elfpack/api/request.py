@@ -59,7 +59,8 @@ def parse_modules(chosen: Mapping[str, Choice]) -> dict[str, object]:
     parsed: dict[str, object] = {}
     for name, choice in chosen.items():
         if isinstance(choice, bool):
-            _known(name)
+            if _known(name).needs_value and choice:
+                raise RequestError("needs a value", path=name, hint=f"{name}={_known(name).value}")
             parsed[name] = choice
         else:
             values = (choice,) if isinstance(choice, str) else tuple(choice)

@@ -285,7 +285,7 @@ def _tell(talk: Talk, plan: Record, where: options.Where) -> None:
     for module in MODULES:
         entries = [e for e in plan.entries if e.reason.source == module.name]
         if entries:
-            names = ", ".join(_short(e.path) for e in entries)
+            names = _few([_short(e.path) for e in entries])
             because = ", ".join(_because(e.reason for e in entries))
             talk.note(
                 f"{module.name}: added {names} for {because} (--without {module.name} drops it)"
@@ -302,6 +302,17 @@ def _tell(talk: Talk, plan: Record, where: options.Where) -> None:
         )
     for name in plan.missing:
         talk.note(f"{name}: missing, as allowed")
+
+
+_MOST_NAMES = 8
+"""Files of one module that a note names."""
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    if more < 2:
+        return ", ".join(names)
+    return ", ".join(names[:_MOST_NAMES]) + f" and {more} more"
 
 
 def _short(path: str) -> str:

@@ -125,6 +125,9 @@ class Closure:
     searched: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """For each missing name, the places where it was looked for."""
     aliases: tuple[Alias, ...] = ()
+    around: tuple[Closure, ...] = ()
+    """Of a library that is opened at run time: the closures of who opens it, the program's
+    first."""
 
     @property
     def kind(self) -> str:

@@ -34,6 +34,8 @@ class Glibc:
     lists_preloaded_loader = False
     goes_on = False
     """A candidate that is refused ends the process: _dl_signal_error()."""
+    follows_callers = True
+    """dlopen() looks where the object that calls it would."""
     knows_vdso = True
     """The kernel's object is in the list of what is loaded: setup_vdso()."""
 

@@ -42,6 +42,8 @@ class Musl:
     """A preload that is the loader itself counts as one that was loaded."""
     goes_on = True
     """What is wrong with one library is told, and the next is looked at: load_deps()."""
+    follows_callers = False
+    """dlopen() looks where the program would, whoever calls it."""
     knows_vdso = False
 
     def __init__(self, system: System) -> None:

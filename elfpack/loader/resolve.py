@@ -32,9 +32,10 @@ from elfpack.loader.records import (
     Refusal,
     Role,
     Scope,
+    SearchList,
     Via,
 )
-from elfpack.loader.search import Search
+from elfpack.loader.search import Rules, Search
 from elfpack.loader.system import System
 from elfpack.loader.walk import Walk, walk
 from elfpack.paths import parent
@@ -83,11 +84,17 @@ class Resolver:
         return self.closure(program, options)
 
     def closure(
-        self, program: Program, options: Options, loader_path: str | None = None
+        self,
+        program: Program,
+        options: Options,
+        loader_path: str | None = None,
+        around: tuple[Closure, ...] = (),
     ) -> Closure:
         """As :meth:`resolve`, for a program that is open already.
 
-        ``loader_path`` names the loader of a library, for one that is opened by a program.
+        ``loader_path`` names the loader of a library. For one that is opened at run time,
+        ``around`` are the closures of who opens it, the program's first: what is loaded there is
+        not looked for again.
         """
         elf = program.hit.elf
         static = elf.header.type == c.ET_EXEC or not elf.dynamic or elf.kind == "static-pie"
@@ -109,7 +116,8 @@ class Resolver:
         secure = options.secure and (program.set_id or self._has_capabilities(program, options))
         search = self._search(loader, program, options, secure)
         preloads = self._preloads(loader, secure, options)
-        closure = walk(program, interpreter, search, options.exclude, missing, preloads)
+        closure = walk(program, interpreter, search, options.exclude, missing, preloads, around)
+        closure = replace(closure, around=around) if around else closure
         if elf.interpreter is None:
             return _judged(_without_unneeded(closure), search)
         refused = self._kernel_refuses(elf, interpreter)
@@ -176,14 +184,23 @@ class Resolver:
                 found.append(Borrowed(step.name, requester, target, own))
         return tuple(found)
 
-    def opened(self, closure: Closure, name: str, options: Options) -> Hit | None:
-        """What glibc's own dlopen() finds for a name: libc.so.6 asks, whose requesters' DT_RPATH
-        does not count, but the program's does. Source: elf/dl-load.c, _dl_map_object()."""
-        for hit in closure.hits:
-            if name in (hit.elf.soname, hit.path):
-                return hit
+    def opened(
+        self, closure: Closure, name: str, options: Options, number: int | None = None
+    ) -> Hit | None:
+        """What dlopen() finds for a name that the object of that number in a closure opens.
+
+        Without a number libc itself opens it: libc.so.6 asks, whose requesters' DT_RPATH does not
+        count, but the program's does.
+        Source: glibc elf/dl-load.c, _dl_map_object(); musl ldso/dynlink.c, dlopen().
+        """
+        known = loaded(closure, name)
+        if known is not None:
+            return known
         search = self.search(closure, options)
-        scope = Scope(search.rules.chain(closure.hits[0], ()))
+        program = (closure.around or (closure,))[0]
+        scope = Scope(search.rules.chain(program.hits[0], ()))
+        if number is not None and search.rules.follows_callers:
+            scope = search.rules.scope(closure.hits[number], _chain(closure, number, search.rules))
         found = search.find(name, scope, search.table(scope))
         return found if isinstance(found, Hit) else None
 
@@ -302,6 +319,27 @@ class Resolver:
             )
             known = self._searches.setdefault(key, Search(system))
         return known
+
+
+def loaded(closure: Closure, name: str) -> Hit | None:
+    """The object of that name that is loaded in a closure, or where it is opened."""
+    for one in (closure, *closure.around):
+        for hit in one.hits:
+            if name in (hit.elf.soname, hit.path):
+                return hit
+    return None
+
+
+def _chain(closure: Closure, number: int, rules: Rules) -> tuple[SearchList, ...]:
+    """The lists that count for what an object of a closure opens, from the top down."""
+    way: dict[int, None] = {}
+    while number >= 0 and number not in way:
+        way[number] = None
+        number = closure.requesters[number]
+    chain = rules.chain(closure.around[0].hits[0], ()) if closure.around else ()
+    for one in reversed(way):
+        chain = rules.chain(closure.hits[one], chain)
+    return chain
 
 
 def wants_musl(elf: ElfFile) -> bool:

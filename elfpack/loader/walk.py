@@ -5,7 +5,7 @@ Source: glibc elf/dl-deps.c, _dl_map_object_deps(); musl ldso/dynlink.c, load_de
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from elfpack.elf.file import Filter
@@ -14,7 +14,7 @@ from elfpack.loader.machine import vdso
 from elfpack.loader.preload import Preload, Wanted
 from elfpack.loader.program import Program
 from elfpack.loader.records import EMPTY_SCOPE, Hit, Kind, Refusal, Role, Scope, SearchList
-from elfpack.loader.search import Search
+from elfpack.loader.search import Loaded, Search
 from elfpack.paths import basename, matches
 
 _MOST_UNSEEN = 16_000
@@ -37,7 +37,12 @@ class Walk:
     """One breadth-first walk. Grows lists, each object is visited once."""
 
     def __init__(
-        self, program: Program, interpreter: Hit | None, search: Search, exclude: tuple[str, ...]
+        self,
+        program: Program,
+        interpreter: Hit | None,
+        search: Search,
+        exclude: tuple[str, ...],
+        around: tuple[Closure, ...] = (),
     ) -> None:
         self.search = search
         self.hits = [program.hit]
@@ -72,6 +77,19 @@ class Walk:
         self._loaded = search.rules.loaded(program.hit, loader.path, soname)
         self._chains: list[tuple[SearchList, ...]] = [()]
         self._above_preloads: tuple[SearchList, ...] = ()
+        self._around = [(closure, self._loaded_of(closure)) for closure in around]
+        # Who opens a library is not its requester, but the program's DT_RPATH counts for all.
+        # Source: glibc elf/dl-load.c, _dl_map_object(), main_map; musl ldso/dynlink.c, dlopen().
+        self._above = search.rules.chain(around[0].hits[0], ()) if around else ()
+
+    def _loaded_of(self, closure: Closure) -> Loaded:
+        """What is loaded already where a library is opened."""
+        path = self.search.system.loader.path
+        loaded = self.search.rules.loaded(closure.hits[0], path, None)
+        for number, (name, hit) in enumerate(zip(closure.names, closure.hits, strict=True)):
+            if number and number not in closure.unlisted:
+                loaded.add(number, name, hit)
+        return loaded
 
     def preload(self, wanted: Iterable[Wanted]) -> None:
         """Load what goes before all that the program needs. What fails is passed over.
@@ -109,7 +127,7 @@ class Walk:
         hit = self.hits[number]
         above = self._above_preloads
         if self.roles[number] is not Role.PRELOAD:
-            above = self._chains[self.requesters[number]] if number else ()
+            above = self._chains[self.requesters[number]] if number else self._above
         self._chains[number] = chain = self.search.rules.chain(hit, above)
         self.scopes[number] = scope = self.search.rules.scope(hit, chain)
         self.targets[number] = ()
@@ -188,11 +206,20 @@ class Walk:
         if target is None and name in self._vdso:
             target = VDSO
         if target is None:
-            return self._search(asked)
+            near = self._around_by(lambda loaded: loaded.by_name(name))
+            return self._add(asked, near) if near is not None else self._search(asked)
         if target == -1:
             target = self._interpreter_needed(asked)
         self._note(asked, target)
         return target
+
+    def _around_by(self, find: Callable[[Loaded], int | None]) -> Hit | None:
+        """What is loaded already where a library is opened."""
+        for closure, loaded in self._around:
+            number = find(loaded)
+            if number is not None and number > 0:
+                return closure.hits[number]
+        return None
 
     def _note(self, asked: _Asked, target: int) -> None:
         if self.steps is not None:
@@ -207,11 +234,15 @@ class Walk:
             return self._missing(asked)
         if isinstance(answer, Refusal):
             return self._refused(answer, asked)
+        found = answer
         same = self._loaded.by_file(name, answer)
         if same is not None:
             if asked.role is not Role.PRELOAD:
                 self.aliases.append(Alias(name, requester, same, answer))
             return same
+        near = self._around_by(lambda loaded: loaded.by_file(name, found))
+        if near is not None:
+            return self._add(asked, near)
         reason = self.search.rules.refuse(answer.elf)
         if reason is not None:
             return self._refused(Refusal(answer.path, reason), asked)
@@ -323,9 +354,11 @@ def walk(
     exclude: tuple[str, ...] = (),
     missing_interpreter: str | None = None,
     preloads: Sequence[Wanted] = (),
+    around: tuple[Closure, ...] = (),
 ) -> Closure:
-    """The closure of a dynamic program or library."""
-    state = Walk(program, interpreter, search, exclude)
+    """The closure of a dynamic program or library; of one that is opened at run time, ``around``
+    are the closures of who opens it: the program's first."""
+    state = Walk(program, interpreter, search, exclude, around)
     if preloads:
         state.preload(preloads)
     state.run()

@@ -76,6 +76,9 @@ class Assembly:
         if known is None or known.what == put.what:
             if known is None or (put.named and not known.named):
                 self._puts[path] = put._replace(path=path)
+        elif known.yields or put.yields:
+            self._puts[path] = (put if known.yields else known)._replace(path=path)
+            self._links.pop(path, None)
         elif not self._same(known, put):
             self._conflict(path, known, put)
         if isinstance(self._puts[path].what, PutLink):

@@ -14,32 +14,36 @@ from elfpack.errors import (
     ElfpackError,
     Finding,
     IncompleteError,
+    InputError,
     RequestError,
     SeveralErrors,
     unreadable,
 )
 from elfpack.loader.closure import Closure
 from elfpack.loader.hwcaps import BASELINE
-from elfpack.loader.identify import GLIBC
 from elfpack.loader.program import Program, Script
-from elfpack.loader.records import Hit
 from elfpack.loader.remarks import foreign, told_foreign
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.paths import matches
 from elfpack.planning.added import AddedFile, added_files
-from elfpack.planning.entry import Reason
+from elfpack.planning.entry import Opened, Reason
 from elfpack.planning.request import Request, Wanted, wanted
-from elfpack.planning.view import ClosureView, Imports
+from elfpack.planning.view import ClosureView, Contents, Seen
 from elfpack.root.walk import Place
 from elfpack.runtime import MODULES
 from elfpack.runtime.module import (
+    AddBytes,
     AddDirectory,
     AddFile,
     Addition,
+    AddLink,
     AddObject,
+    AddProgram,
     AddText,
     Evidence,
+    Hint,
     Lacking,
+    Role,
     RuntimeModule,
 )
 
@@ -57,6 +61,8 @@ class Member(NamedTuple):
     """The script that comes down to this program."""
     cpu: str = BASELINE
     """The CPU that it was looked up for. One of a better CPU comes beside that of the baseline."""
+    opener: int | None = None
+    """The number of the object that opens it, in the last closure around it."""
 
 
 @dataclass
@@ -81,8 +87,10 @@ class Collector:
         """With the CPU whose variants come beside the baseline's copies."""
         self._options = self._better._replace(cpu=BASELINE)
         self._request = request
-        self._imports = Imports(resolver.files)
+        self._contents = Contents(resolver.files)
         self._known: set[tuple[int, int]] = set()
+        self._run: set[str] = set()
+        """The paths of programs that modules added."""
         self._views: dict[tuple[int, ...], ClosureView] = {}
         self.found = Collection()
 
@@ -160,7 +168,7 @@ class Collector:
         if self._better.cpu != BASELINE and closure.program is not None and closure.loader:
             given = closure.loader.path
             # Also where it is the same: in the image it has to be, too.
-            variant = self._resolver.closure(closure.program, self._better, given)
+            variant = self._resolver.closure(closure.program, self._better, given, closure.around)
             self._judge(variant)
             self.found.members.append(member._replace(closure=variant, cpu=self._better.cpu))
 
@@ -216,13 +224,30 @@ class Collector:
             return
         if abi is not None and elf.abi[:3] != abi[:3]:
             return
-        closure = self._resolver.resolve(item.source, self._options)
+        closure = self._alone_or_opened(self._resolver.resolve(item.source, self._options))
         if closure.refusal is not None and closure.refusal.path == closure.hits[0].path:
             return  # no loader would load it: data
         if closure.loader is not None and place.node.identity not in self._known:
             want = Wanted(item.source, item.source, item.destination)
             reason = Reason("added", because_of=item.source)
             self._member(Member(closure, want, reason, added=True))
+
+    def _alone_or_opened(self, closure: Closure) -> Closure:
+        """A library that lacks something by itself, as a program would open it that has loaded
+        that, if there is one."""
+        library = closure.program
+        if library is None or library.kind != "library" or not closure.missing:
+            return closure
+        for member in self.found.members:
+            around = (*member.closure.around, member.closure)
+            loader = around[0].loader
+            fits = around[0].hits and around[0].hits[0].elf.abi[:3] == library.hit.elf.abi[:3]
+            if loader is None or not fits or around[0].kind == "library":
+                continue
+            opened = self._resolver.closure(library, self._options, loader.path, around)
+            if not opened.missing:
+                return opened
+        return closure
 
     def _abi(self) -> Abi | None:
         for member in self.found.members:
@@ -238,44 +263,81 @@ class Collector:
             (m, _chosen(chosen.get(m.name))) for m in MODULES if chosen.get(m.name) is not False
         ]
         while True:
-            closures = tuple(member.closure for member in self.found.members)
             before = len(self.found.members)
             proposed: dict[Addition, RuntimeModule] = {}
             for module, values in active:
-                for addition in module.propose(self._view(module), values):
+                view = self._view(None if module.sees_own else module)
+                for addition in module.propose(view, values):
                     proposed.setdefault(addition, module)
-                    self._addition(addition, module, closures)
+                    self._addition(addition, module)
             self.found.additions = proposed
             if len(self.found.members) == before:
                 break
         for addition, module in self.found.additions.items():
             if isinstance(addition, Lacking):
                 self._lacking(addition, module)
+            elif isinstance(addition, Hint):
+                self.found.findings.append(_hint(addition))
 
-    def _view(self, module: RuntimeModule) -> ClosureView:
+    def _view(self, module: RuntimeModule | None) -> ClosureView:
         """What a module sees: all but what it brought itself, which is no evidence for it. Or what
         it adds could take the place of what made it add that."""
-        closures = tuple(m.closure for m in self.found.members if m.reason.source != module.name)
-        key = tuple(map(id, closures))  # they live as long as the collection
+        seen = tuple(
+            Seen(number, member.closure, _role(member))
+            for number, member in enumerate(self.found.members)
+            if (module is None or member.reason.source != module.name) and member.cpu == BASELINE
+        )
+        key = tuple(one.number for one in seen)
         view = self._views.get(key)
         if view is None:
-            view = ClosureView(self._resolver, self._options, closures, self._imports)
+            view = ClosureView(self._resolver, self._options, seen, self._contents)
             self._views[key] = view
         return view
 
-    def _addition(
-        self, addition: Addition, module: RuntimeModule, closures: tuple[Closure, ...]
-    ) -> None:
-        if isinstance(addition, AddObject) and addition.hit.identity not in self._known:
-            self._known.add(addition.hit.identity)
-            if any(addition.hit.identity == h.identity for c in closures for h in c.hits):
-                return
-            loader = _opener(addition.hit, closures)
-            program = Program(addition.name, addition.hit.path, addition.hit)
-            closure = self._resolver.closure(program, self._options, loader)
-            self._member(Member(closure, None, _reason(module, addition.evidence, addition.name)))
+    def _addition(self, addition: Addition, module: RuntimeModule) -> None:
+        if isinstance(addition, AddObject):
+            self._opened(addition, _reason(module, addition.evidence, addition.name))
+        elif isinstance(addition, AddProgram) and addition.path not in self._run:
+            self._run.add(addition.path)
+            self._added_program(addition.path, _reason(module, addition.evidence, addition.path))
+
+    def _opened(self, addition: AddObject, reason: Reason) -> None:
+        hit = addition.found.hit
+        if hit.identity in self._known:
+            return
+        self._known.add(hit.identity)
+        number, opener = addition.found.opener
+        by = self.found.members[number].closure
+        around = (*by.around, by)
+        if any(hit.identity == h.identity for closure in around for h in closure.hits):
+            return
+        loader = around[0].loader
+        program = Program(addition.name, hit.path, hit)
+        path = loader.path if loader is not None else None
+        closure = self._resolver.closure(program, self._options, path, around)
+        self._member(Member(closure, None, reason, opener=opener))
+
+    def _added_program(self, path: str, reason: Reason) -> None:
+        """What a module runs, or a library at a path. What no loader would load is a file."""
+        place = self._resolver.files.find(path)
+        if isinstance(place, int) or place.node.identity in self._known:
+            return
+        self._known.add(place.node.identity)
+        try:
+            closure = self._resolver.resolve(path, self._options)
+        except InputError:
+            return
+        for script in closure.scripts:
+            self.found.scripts.append((script, None))
+            self._interpreter_of(script, script.path)
+        closure = self._alone_or_opened(closure)
+        if closure.refusal is None or closure.refusal.path != closure.hits[0].path:
+            self._member(Member(closure, None, reason))
 
     def _lacking(self, lacking: Lacking, module: RuntimeModule) -> None:
+        if lacking.requested and matches(lacking.what, self._request.allow_missing):
+            self.found.missing.append(lacking.what)
+            return
         because = f", needed for {lacking.evidence}" if lacking.evidence else ""
         finding = Finding(
             f"lacking-{module.name}",
@@ -286,14 +348,16 @@ class Collector:
         (self.found.faults if lacking.requested else self.found.findings).append(finding)
 
 
-def _opener(hit: Hit, closures: tuple[Closure, ...]) -> str | None:
-    """The loader of the program that opens a module's object: glibc's, of the same machine."""
-    for closure in closures:
-        loader = closure.loader
-        same = bool(closure.hits) and closure.hits[0].elf.abi[:3] == hit.elf.abi[:3]
-        if same and loader is not None and loader.libc == GLIBC:
-            return loader.path
-    return None
+def _role(member: Member) -> Role:
+    """What the program of a member is to the user."""
+    if member.added:
+        return "added"
+    by_user = member.reason.source in ("program", "script")
+    return "program" if by_user or member.closure.kind != "library" else "library"
+
+
+def _hint(hint: Hint) -> Finding:
+    return Finding(hint.code, hint.path, hint.message, hint.advice, note=True)
 
 
 def _chosen(value: object) -> tuple[object, ...] | None:
@@ -308,22 +372,28 @@ def _reason(module: RuntimeModule, evidence: Evidence | None, name: str = "") ->
     return Reason(module.name, *evidence)
 
 
-def reasons(found: Collection) -> Iterator[tuple[AddFile | AddText | AddDirectory, Reason]]:
+Placeable = AddFile | AddProgram | AddText | AddBytes | AddLink | AddDirectory
+"""The additions that are no objects."""
+
+
+def reasons(found: Collection) -> Iterator[tuple[Placeable, Reason]]:
     """The additions that are no objects, with the reason for each."""
     for addition, module in found.additions.items():
-        if isinstance(addition, (AddFile, AddText, AddDirectory)):
+        if isinstance(addition, Placeable):
             yield addition, _reason(module, addition.evidence)
 
 
-def module_objects(found: Collection) -> Iterator[tuple[Hit, Reason]]:
+def module_objects(found: Collection) -> Iterator[tuple[AddObject, Reason]]:
     """The objects that modules added, with the reason for each."""
     for addition, module in found.additions.items():
         if isinstance(addition, AddObject):
-            yield addition.hit, _reason(module, addition.evidence)
+            yield addition, _reason(module, addition.evidence)
 
 
-def opened_objects(found: Collection) -> Iterator[tuple[str, Hit]]:
+def opened_objects(found: Collection) -> Iterator[Opened]:
     """The objects that modules added, by the names that they are opened by."""
     for addition in found.additions:
         if isinstance(addition, AddObject):
-            yield addition.name, addition.hit
+            number, opener = addition.found.opener
+            by = found.members[number].closure.hits[opener] if opener is not None else None
+            yield Opened(addition.name, addition.found.hit, by.identity if by else None)

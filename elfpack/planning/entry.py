@@ -99,10 +99,12 @@ class Placed:
 
 
 class Opened(NamedTuple):
-    """An object that libc opens at run time, by its name."""
+    """An object that is opened at run time, by its name."""
 
     name: str
     hit: Hit
+    by: tuple[int, int] | None = None
+    """The identity of the object that opens it; None for libc."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ class Plan:
     programs: tuple[Placed, ...]
     """Every closure in the image, the first program first."""
     opened: tuple[Opened, ...] = ()
-    """What runtime modules brought for libc to open."""
+    """What runtime modules brought to be opened by its name."""
     epoch: int = 0
     config: ImageConfig = PLAIN
     entrypoint: str | None = None

@@ -10,7 +10,7 @@ from elfpack.loader.resolve import Options, Resolver
 from elfpack.planning import container
 from elfpack.planning.assemble import Assembly, assemble
 from elfpack.planning.collect import Collection, Collector, opened_objects
-from elfpack.planning.entry import Opened, Plan
+from elfpack.planning.entry import Plan
 from elfpack.planning.place import Placer
 from elfpack.planning.platforms import platforms
 from elfpack.planning.request import Request, made_directory
@@ -69,7 +69,7 @@ def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Re
         assembly,
         tuple(placer.programs),
         request=request,
-        opened=tuple(Opened(name, hit) for name, hit in opened_objects(found)),
+        opened=tuple(opened_objects(found)),
         entrypoint=placer.entrypoint,
         findings=tuple(found.findings),
         missing=tuple(dict.fromkeys(found.missing)),

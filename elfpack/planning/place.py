@@ -17,12 +17,20 @@ from elfpack.loader.program import Script
 from elfpack.loader.records import Hit, Kind
 from elfpack.paths import basename, join, normal, parent
 from elfpack.planning.added import AddedFile
-from elfpack.planning.collect import Collection, Member, module_objects, reasons
+from elfpack.planning.collect import Collection, Member, Placeable, module_objects, reasons
 from elfpack.planning.entry import Placed, Reason
 from elfpack.planning.put import Put, PutDirectory, PutFile, PutLink, PutText
 from elfpack.planning.request import MadeDirectory, Wanted
 from elfpack.root.walk import LINK_LIMIT, Place
-from elfpack.runtime.module import AddDirectory, AddFile, AddText
+from elfpack.runtime.module import (
+    AddBytes,
+    AddDirectory,
+    AddFile,
+    AddLink,
+    AddObject,
+    AddProgram,
+    AddText,
+)
 
 
 class Placer:
@@ -33,6 +41,8 @@ class Placer:
         self._cwd = cwd
         self.programs: list[Placed] = []
         self.entrypoint: str | None = None
+        self._objects: dict[int, list[str]] = {}
+        """Where the objects of each closure are, by its id(): they live as long as the plan."""
 
     def run(self, found: Collection, directories: tuple[MadeDirectory, ...]) -> Iterator[Put]:
         for script, want in found.scripts:
@@ -41,8 +51,8 @@ class Placer:
             yield from self._member(member)
         for item in found.files:
             yield from self._added(item, found.findings)
-        for hit, reason in module_objects(found):
-            yield from self._natural(hit.path, reason)
+        for opened, reason in module_objects(found):
+            yield from self._opened(opened, found.members, reason)
         for addition, reason in reasons(found):
             yield from self._addition(addition, reason)
         for made in directories:
@@ -107,6 +117,8 @@ class Placer:
             return
         program = closure.hits[0]
         target = self._target(closure.program.path, member.wanted)
+        if member.opener is not None:
+            target = self._beside(closure.around[-1], program, member.opener)
         if ".." in target.split("/"):
             target = program.real_path
         named = member.wanted is not None and not member.added and member.cpu == BASELINE
@@ -123,6 +135,7 @@ class Placer:
         aliases: list[str] = []
         yield from self._libraries(closure, objects)
         yield from self._aliases(closure, objects, aliases)
+        self._objects[id(closure)] = objects
         self.programs.append(
             Placed(
                 closure=closure,
@@ -135,6 +148,25 @@ class Placer:
             )
         )
 
+    def _opened(self, opened: AddObject, members: list[Member], reason: Reason) -> Iterator[Put]:
+        """An object that a module brought, also where it is part of a closure already."""
+        number, opener = opened.found.opener
+        hit = opened.found.hit
+        path = hit.path
+        if opener is not None:
+            path = self._beside(members[number].closure, hit, opener)
+        yield from self._put(join(self._cwd, hit.path), path, reason)
+
+    def _beside(self, closure: Closure, hit: Hit, opener: int) -> str:
+        """The path of what an object of a closure opens."""
+        owner = next(
+            (n for n, h in enumerate(closure.hits) if h.path == hit.via.owner),
+            opener if hit.via.kind is Kind.PATH else None,
+        )
+        if not _has_origin(hit.via.written):
+            owner = None
+        return self._library(closure, hit, owner, self._objects[id(closure)])
+
     def _script_of(self, member: Member) -> str | None:
         if member.script is None:
             return None
@@ -142,9 +174,15 @@ class Placer:
 
     def _libraries(self, closure: Closure, placed: list[str]) -> Iterator[Put]:
         """The libraries of a closure; ``placed`` has the paths of those before, and grows."""
+        loaded = {
+            hit.identity: path
+            for around in closure.around
+            for hit, path in zip(around.hits, self._objects[id(around)], strict=True)
+        }
         for number, hit in enumerate(closure.hits[1:], start=1):
-            if hit.via.kind is Kind.INTERPRETER:
-                placed.append(hit.path)
+            known = hit.path if hit.via.kind is Kind.INTERPRETER else loaded.get(hit.identity)
+            if known is not None:  # it is put for the program, or for who opens the library
+                placed.append(known)
                 continue
             owner = self._owner(closure, hit, (closure.requesters[number], number), placed)
             path = self._library(closure, hit, owner, placed)
@@ -220,14 +258,17 @@ class Placer:
             yield from self._way(traced, item.source)
         yield Put(place.path, what, reason, item.source)
 
-    def _addition(
-        self, addition: AddFile | AddText | AddDirectory, reason: Reason
-    ) -> Iterator[Put]:
+    def _addition(self, addition: Placeable, reason: Reason) -> Iterator[Put]:
         match addition:
-            case AddFile():
+            case AddFile() | AddProgram():
                 yield from self._natural(addition.path, reason)
             case AddText():
                 yield Put(addition.path, PutText(addition.text.encode()), reason)
+            case AddBytes():
+                yield Put(addition.path, PutText(addition.content), reason)
+            case AddLink():
+                what = PutLink(addition.target)
+                yield Put(addition.path, what, reason, yields=addition.yields)
             case AddDirectory():
                 yield Put(addition.path, PutDirectory(addition.mode, addition.owner), reason)
 

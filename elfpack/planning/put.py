@@ -39,3 +39,5 @@ class Put(NamedTuple):
     reason: Reason
     named: str | None = None
     """What the user called it, for what the user named: it wins over the rest."""
+    yields: bool = False
+    """Anything else for that path wins over it, without a word."""

@@ -6,7 +6,7 @@ it was found.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -97,12 +97,13 @@ def differences(plan: Plan, image: Image, here: Resolver, asked: Options) -> tup
     ``here`` is where the plan's closures were resolved, with the options ``asked``.
     """
     found: dict[Difference, None] = {}
+    again: dict[int, Closure | None] = {}
     for placed in plan.programs:
         if placed.script is not None:
             found.update(dict.fromkeys(_script(placed, image)))
         if placed.closure.program is None or not placed.closure.hits:
             continue
-        there = _again(placed, image)
+        there = again[id(placed.closure)] = _again(placed, image, again)
         found.update(dict.fromkeys(_compare(placed, there)))
         if there is not None and there.loader is not None:
             opened = _opened(plan.opened, placed, (here, asked), (image, there))
@@ -125,8 +126,9 @@ def _script(placed: Placed, image: Image) -> Iterator[Difference]:
         yield Difference(Fault.PROGRAM, placed, wanted, instead=started.hit.path)
 
 
-def _again(placed: Placed, image: Image) -> Closure | None:
-    """The closure in the image; None if no program stands at its path."""
+def _again(placed: Placed, image: Image, known: Mapping[int, Closure | None]) -> Closure | None:
+    """The closure in the image; None if no program stands at its path. ``known`` are those of who
+    opens a library, by the id() of the closures here."""
     options = image.options._replace(cpu=placed.cpu)
     try:
         program = open_program(image.resolver.files, placed.path, options.cwd)
@@ -136,7 +138,8 @@ def _again(placed: Placed, image: Image) -> Closure | None:
         return None
     loader = placed.closure.loader
     given = None if program.hit.elf.interpreter or loader is None else loader.path
-    return image.resolver.closure(program, options, given)
+    around = tuple(c for one in placed.closure.around if (c := known.get(id(one))) is not None)
+    return image.resolver.closure(program, options, given, around)
 
 
 def _compare(placed: Placed, there: Closure | None) -> Iterator[Difference]:
@@ -217,19 +220,24 @@ def _opened(
     here: tuple[Resolver, Options],
     there: tuple[Image, Closure],
 ) -> Iterator[Difference]:
-    """What libc opens by name has to be what it opens here."""
+    """What is opened by name has to be what is opened here."""
     closure = placed.closure
-    if closure.kind == "library" or closure.loader is None:
-        return
     image, again = there
+    options = here[1]._replace(cpu=placed.cpu)
+    inside = image.options._replace(cpu=placed.cpu)
+    numbers = {hit.identity: number for number, hit in enumerate(closure.hits)}
+    places = {hit.identity: number for number, hit in enumerate(again.hits)}
     for one in opened:
         if closure.hits[0].elf.abi[:3] != one.hit.elf.abi[:3]:
             continue
-        options = here[1]._replace(cpu=placed.cpu)
-        hit = here[0].opened(closure, one.name, options)
+        by = numbers.get(one.by) if one.by is not None else None
+        if by is None and (one.by is not None or closure.kind == "library"):
+            continue
+        hit = here[0].opened(closure, one.name, options, by)
         if hit is None or hit.identity != one.hit.identity:
             continue  # this program would not open it here either
-        found = image.resolver.opened(again, one.name, image.options._replace(cpu=placed.cpu))
+        by_there = places.get(one.by) if one.by is not None else None
+        found = image.resolver.opened(again, one.name, inside, by_there)
         if found is None or found.identity != one.hit.identity:
             instead = found.path if found is not None else ""
             yield Difference(Fault.LIBRARY, placed, one.hit, one.name, one.hit.path, instead)
@@ -280,7 +288,7 @@ def unloaded(plan: Plan, image: Image) -> Iterator[Finding]:
     if not wanted or first is None:
         return
     options = image.options._replace(preload=wanted)
-    closure = _again(first, image._replace(options=options))
+    closure = _again(first, image._replace(options=options), {})
     for preload in closure.preloads if closure is not None else ():
         if preload.reason:
             yield Finding(

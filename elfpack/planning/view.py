@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeVar
 
 from elfpack.blob import Source
+from elfpack.elf.constant import constants
+from elfpack.elf.golang import GoProgram, read_go
 from elfpack.elf.layout import ElfFault
-from elfpack.elf.notes import read_notes
+from elfpack.elf.notes import Note, read_notes
 from elfpack.elf.sections import defined_functions
 from elfpack.elf.symbols import read_imports
 from elfpack.errors import InputError
@@ -16,11 +18,13 @@ from elfpack.loader.closure import Closure
 from elfpack.loader.files import TEXT_LIMIT, Files
 from elfpack.loader.identify import GLIBC
 from elfpack.loader.records import Hit
-from elfpack.loader.resolve import Options, Resolver
-from elfpack.paths import basename
+from elfpack.loader.resolve import Options, Resolver, loaded
+from elfpack.paths import basename, join, matches
 from elfpack.root.walk import Place
-from elfpack.runtime.module import Evidence
+from elfpack.runtime.module import Evidence, Found, Object, Role
 
+K = TypeVar("K")
+V = TypeVar("V")
 # The libraries that glibc installs. What they import from each other is no evidence that the
 # program needs it. Source: glibc shlib-versions, Makefiles' "extra-libs".
 _GLIBC_OWN = frozenset(
@@ -56,131 +60,241 @@ _MUSL_READERS = {
 }
 
 
-_Import = tuple[str, str | None, str | None, str]
+_Import = tuple[Object, str | None, str | None, str]
 """The object, the symbol's version, the libc of the program, and how the object has the symbol."""
+_GO = "linked into"
 
 
 class Seen(NamedTuple):
-    """An object and the closure that brought it."""
+    """A closure, where it stands in the collection, and what its program is to the user."""
 
-    hit: Hit
-    label: str
+    number: int
     closure: Closure
+    role: Role
 
 
 class ClosureView:
-    """The view of one moment: made anew when objects were added. Symbol tables are kept."""
+    """The view of one moment: made anew when objects were added. What was read is kept."""
 
     def __init__(
-        self, resolver: Resolver, options: Options, closures: tuple[Closure, ...], imports: Imports
+        self, resolver: Resolver, options: Options, seen: tuple[Seen, ...], contents: Contents
     ) -> None:
         self._resolver = resolver
         self._options = options
-        self._closures = closures
-        self._imports = imports
-        self._seen = tuple(_objects(closures))
+        self._closures = {one.number: one.closure for one in seen}
+        self._contents = contents
+        self._objects = tuple(_objects(seen))
         self._index: dict[str, list[_Import]] | None = None
+        self._go: list[tuple[Object, GoProgram]] = []
+
+    # The objects
 
     @property
     def glibc(self) -> tuple[int, int] | None:
-        for closure in self._closures:
-            if closure.loader is not None and closure.loader.libc == GLIBC:
-                return closure.loader.version
-        return None
+        found = [
+            closure.loader.version
+            for closure in self._closures.values()
+            if closure.loader is not None and closure.loader.libc == GLIBC
+        ]
+        return min((v for v in found if v > (0, 0)), default=(0, 0)) if found else None
+
+    def objects(self) -> tuple[Object, ...]:
+        return self._objects
 
     def importers(self, symbols: Iterable[str], libc: str | None = None) -> tuple[Evidence, ...]:
+        found: dict[str, Evidence] = {}
+        for _, evidence in self._each(symbols, libc):
+            found.setdefault(evidence.symbol, evidence)
+        return tuple(found.values())
+
+    def importing(
+        self, symbols: Iterable[str], libc: str | None = None
+    ) -> tuple[tuple[Object, Evidence], ...]:
+        found: dict[tuple[int, int], tuple[Object, Evidence]] = {}
+        for this, evidence in self._each(symbols, libc):
+            found.setdefault(this.hit.identity, (this, evidence))
+        return tuple(found.values())
+
+    def _each(self, symbols: Iterable[str], libc: str | None) -> Iterator[tuple[Object, Evidence]]:
         index = self._index
         if index is None:
             index = self._index = self._build()
-        found = []
         for symbol in symbols:
-            for label, version, from_libc, how in index.get(symbol, ()):
+            for this, version, from_libc, how in index.get(symbol, ()):
                 if libc is None or (from_libc == libc and _of(libc, version)):
-                    found.append(Evidence(symbol, label, how))
-                    break
-        return tuple(found)
+                    yield this, Evidence(symbol, this.label, how)
+            if libc is None and "." in symbol:
+                for this, program in self._go:
+                    if symbol in program.functions:
+                        yield this, Evidence(symbol, this.label, _GO)
+
+    def strings(self, this: Object, pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
+        return self._contents.strings(this.hit, pattern)
+
+    def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
+        found = self._contents.notes(this.hit)
+        return tuple(n.description for n in found if n.owner == owner and n.type == kind)
+
+    def go(self, this: Object) -> GoProgram | None:
+        return self._contents.go(this.hit)
+
+    def _build(self) -> dict[str, list[_Import]]:
+        index: dict[str, list[_Import]] = {}
+        for this in self._objects:
+            closure = self._closures[this.position[0]]
+            how = "imported by" if closure.loader is not None else "carried by"
+            libc = this.libc
+            if closure.loader is None:
+                names, libc = self._contents.carried(this.hit)
+                entries: Iterable[tuple[str, str | None]] = ((n, None) for n in names)
+            elif is_glibc_own(this.hit, closure):
+                continue
+            else:
+                entries = self._contents.imports(this.hit)
+            if this.role != "library" and (program := self._contents.go(this.hit)) is not None:
+                self._go.append((this, program))
+            for name, version in entries:
+                index.setdefault(name, []).append((this, version, libc, how))
+        return index
+
+    # The root
 
     def exists(self, path: str) -> bool:
         place = self._resolver.files.find(path)
         return not isinstance(place, int) and place.node.is_regular
 
-    def read(self, path: str) -> bytes | None:
-        raw = self._resolver.files.read_all(path, TEXT_LIMIT)
+    def entries(self, directory: str) -> tuple[tuple[str, str], ...]:
+        files = self._resolver.files
+        top = files.walker.directory(directory)
+        names = files.root.entries(top.rstrip("/")) if isinstance(top, str) else 0
+        if isinstance(names, int):
+            return ()
+        return tuple((name, self._kind(f"{directory}/{name}")) for name in sorted(names))
+
+    def _kind(self, path: str) -> str:
+        place = self._resolver.files.find(path)
+        if isinstance(place, int):
+            return "other"
+        if place.node.is_directory:
+            return "directory"
+        return "file" if place.node.is_regular else "other"
+
+    def real(self, path: str) -> str | None:
+        place = self._resolver.files.find(path)
+        return None if isinstance(place, int) else place.path
+
+    def link(self, path: str) -> str | None:
+        place = self._resolver.files.walker.find(path, follow=False)
+        return place.node.target if not isinstance(place, int) and place.node.is_link else None
+
+    def read(self, path: str, most: int = TEXT_LIMIT) -> bytes | None:
+        raw = self._resolver.files.read_all(path, most)
         return raw if isinstance(raw, bytes) else None
 
-    def opened_by_libc(self, name: str) -> Hit | None:
-        for closure in self._closures:
+    def absolute(self, path: str) -> str:
+        return join(self._options.cwd, path)
+
+    def excluded(self, name: str) -> bool:
+        return matches(name, self._options.exclude)
+
+    # What is opened at run time
+
+    def opened_by_libc(self, name: str) -> tuple[Found, ...]:
+        found: dict[tuple[int, int], Found] = {}
+        for number, closure in self._closures.items():
             if closure.loader is None or closure.loader.libc != GLIBC or closure.kind == "library":
                 continue
             hit = self._resolver.opened(closure, name, self._options)
             if hit is not None:
-                return hit
-        return None
+                found.setdefault(hit.identity, Found(hit, (number, None)))
+        return tuple(found.values())
 
-    def _build(self) -> dict[str, list[_Import]]:
-        index: dict[str, list[_Import]] = {}
-        for seen in self._seen:
-            libc = seen.closure.loader.libc if seen.closure.loader is not None else None
-            how = "imported by" if libc is not None else "carried by"
-            if libc is None:
-                names, libc = self._imports.carried(seen.hit)
-                entries: Iterable[tuple[str, str | None]] = ((n, None) for n in names)
-            elif seen.hit.elf.soname in _GLIBC_OWN or seen.hit == seen.closure.interpreter:
-                continue
-            else:
-                entries = self._imports.of(seen.hit)
-            for name, version in entries:
-                index.setdefault(name, []).append((seen.label, version, libc, how))
-        return index
+    def opened_by(self, this: Object, name: str) -> Found | None:
+        closure = self._closures[this.position[0]]
+        if closure.loader is None or self.loaded(this, name):
+            return None
+        hit = self._resolver.opened(closure, name, self._options, this.position[1])
+        return None if hit is None else Found(hit, this.position)
+
+    def loaded(self, this: Object, name: str) -> bool:
+        return loaded(self._closures[this.position[0]], name) is not None
 
 
 def _of(libc: str, version: str | None) -> bool:
     return version is None or libc != GLIBC or version.startswith("GLIBC_")
 
 
-def _objects(closures: tuple[Closure, ...]) -> Iterable[Seen]:
+def is_glibc_own(hit: Hit, closure: Closure) -> bool:
+    """Whether an object is one of glibc's own libraries, or the loader."""
+    interpreter = closure.interpreter
+    return hit.elf.soname in _GLIBC_OWN or (
+        interpreter is not None and hit.identity == interpreter.identity
+    )
+
+
+def _objects(seen: tuple[Seen, ...]) -> Iterable[Object]:
+    roles = {s.closure.hits[0].identity: s.role for s in reversed(seen) if s.closure.hits}
     known: set[tuple[int, int]] = set()
-    for closure in closures:
+    for this in seen:
+        closure = this.closure
+        libc = closure.loader.libc if closure.loader is not None else None
         for number, hit in enumerate(closure.hits):
             if hit.identity not in known:
                 known.add(hit.identity)
                 label = closure.label(number) if number == 0 else basename(hit.path)
-                yield Seen(hit, label, closure)
+                role = roles.get(hit.identity, "library")
+                yield Object(label, hit, role, libc, (this.number, number))
 
 
-class Imports:
-    """The symbols that objects import, each object read once."""
+class Contents:
+    """What is read in objects besides what loads them, each of it once."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
         self._imports: dict[tuple[int, int], tuple[tuple[str, str | None], ...]] = {}
         self._carried: dict[tuple[int, int], tuple[frozenset[str], str | None]] = {}
+        self._notes: dict[tuple[int, int], tuple[Note, ...]] = {}
+        self._go: dict[tuple[int, int], GoProgram | None] = {}
+        self._strings: dict[tuple[tuple[int, int], bytes], tuple[bytes, ...]] = {}
 
-    def of(self, hit: Hit) -> tuple[tuple[str, str | None], ...]:
+    def imports(self, hit: Hit) -> tuple[tuple[str, str | None], ...]:
         """Names and versions. Of an object whose symbol table is broken: none, it cannot run."""
-        known = self._imports.get(hit.identity)
-        if known is None:
-            source = self._files.open(self._place(hit))
-            try:
-                known = tuple((s.name, s.version) for s in read_imports(source))
-            except ElfFault:
-                known = ()
-            finally:
-                source.close()
-            self._imports[hit.identity] = known
-        return known
+        return self._once(
+            self._imports,
+            hit.identity,
+            hit,
+            lambda source: tuple([(s.name, s.version) for s in read_imports(source)]),
+            (),
+        )
 
     def carried(self, hit: Hit) -> tuple[frozenset[str], str | None]:
         """The functions in a static program, and the libc that it was linked with."""
-        known = self._carried.get(hit.identity)
-        if known is None:
-            source = self._files.open(self._place(hit))
-            try:
-                known = _carried(source)
-            finally:
-                source.close()
-            self._carried[hit.identity] = known
-        return known
+        return self._once(self._carried, hit.identity, hit, _carried, (frozenset(), None))
+
+    def notes(self, hit: Hit) -> tuple[Note, ...]:
+        return self._once(self._notes, hit.identity, hit, read_notes, ())
+
+    def go(self, hit: Hit) -> GoProgram | None:
+        return self._once(self._go, hit.identity, hit, read_go, None)
+
+    def strings(self, hit: Hit, pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
+        key = hit.identity, pattern.pattern
+        return self._once(self._strings, key, hit, lambda s: constants(s, pattern), ())
+
+    def _once(
+        self, table: dict[K, V], key: K, hit: Hit, read: Callable[[Source], V], broken: V
+    ) -> V:
+        """What ``read`` makes of an object; ``broken`` if it cannot be read, and so cannot run."""
+        if key in table:
+            return table[key]
+        source = self._files.open(self._place(hit))
+        try:
+            table[key] = read(source)
+        except ElfFault:
+            table[key] = broken
+        finally:
+            source.close()
+        return table[key]
 
     def _place(self, hit: Hit) -> Place:
         place = self._files.find(hit.real_path)
@@ -190,11 +304,8 @@ class Imports:
 
 
 def _carried(source: Source) -> tuple[frozenset[str], str | None]:
-    try:
-        # glibc's crt1.o puts the ABI tag into every program, musl's does not.
-        notes = read_notes(source)
-    except ElfFault:
-        return frozenset(), None
+    # glibc's crt1.o puts the ABI tag into every program, musl's does not.
+    notes = read_notes(source)
     glibc = any(n.owner == "GNU" and n.type == _NOTE_ABI_TAG for n in notes)
     names = defined_functions(source) or _by_strings(source.pread(source.size, 0), glibc)
     return names, GLIBC if glibc else None

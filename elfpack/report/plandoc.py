@@ -51,6 +51,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "source": reason.source,
         "evidence": reason.evidence,
         "because_of": reason.because_of,
+        "how": reason.how,
         "text": reasons.text(reason),
     }
     return row

@@ -22,6 +22,8 @@ class Libgcc:
     summary: ClassVar[str] = "libgcc_s.so.1, which glibc opens by itself"
     when: ClassVar[str] = "pthread_cancel, pthread_exit, thrd_exit or backtrace are imported"
     value: ClassVar[str | None] = None
+    needs_value: ClassVar[bool] = False
+    sees_own: ClassVar[bool] = False
 
     def parse(self, value: str) -> object:
         raise ValueError("it takes no value")
@@ -31,10 +33,10 @@ class Libgcc:
         if chosen is None and not found:
             return
         evidence = found[0] if found else None
-        hit = view.opened_by_libc(_LIBRARY)
-        if hit is not None:
-            yield AddObject(_LIBRARY, hit, evidence)
-        else:
+        there = view.opened_by_libc(_LIBRARY)
+        for one in there:
+            yield AddObject(_LIBRARY, one, evidence)
+        if not there:
             yield Lacking(
                 _LIBRARY,
                 chosen is not None,

@@ -42,6 +42,8 @@ class Nss:
     )
     when: ClassVar[str] = "a function of a resolver or account database is imported"
     value: ClassVar[str | None] = "host|SERVICE,SERVICE"
+    needs_value: ClassVar[bool] = False
+    sees_own: ClassVar[bool] = False
 
     def parse(self, value: str) -> object:
         services = tuple(value.split(","))
@@ -112,10 +114,12 @@ def _module(
     view: View, service: str, evidence: Evidence | None, *, requested: bool
 ) -> Iterator[Addition]:
     library = f"libnss_{service}.so.2"
-    hit = view.opened_by_libc(library)
-    if hit is not None:
-        yield AddObject(library, hit, evidence)
-    elif service not in _BUILT_IN:
+    there = view.opened_by_libc(library)
+    for one in there:
+        yield AddObject(library, one, evidence)
+    if there:
+        return
+    if service not in _BUILT_IN:
         yield Lacking(library, requested, f"install what provides the service {service}", evidence)
     elif view.glibc is not None and (0, 0) < view.glibc < (2, 34):
         yield Lacking(library, requested, "glibc before 2.34 looks nothing up without it", evidence)

@@ -30,6 +30,8 @@ class Users:
     summary: ClassVar[str] = "/etc/passwd and /etc/group with root and nobody"
     when: ClassVar[str] = "account functions (getpw*, getgr*, ...) are imported"
     value: ClassVar[str | None] = "NAME:UID:GID"
+    needs_value: ClassVar[bool] = False
+    sees_own: ClassVar[bool] = False
 
     def parse(self, value: str) -> object:
         name, *numbers = value.split(":")

@@ -10,7 +10,7 @@ import pytest
 
 import elfpack
 from elfpack.loader.resolve import Options, Resolver
-from elfpack.planning.view import ClosureView, Imports
+from elfpack.planning.view import ClosureView, Contents, Seen
 from elfpack.report import reasons
 from elfpack.root.directory import DirectoryRoot
 from elfpack.runtime import MODULES, module
@@ -39,7 +39,8 @@ def _view() -> Iterator[ClosureView]:
     root = DirectoryRoot("/")
     resolver, options = Resolver(root), Options()
     closures = tuple(resolver.resolve(path, options) for path in PROGRAMS)
-    yield ClosureView(resolver, options, closures, Imports(resolver.files))
+    seen = tuple(Seen(number, closure, "program") for number, closure in enumerate(closures))
+    yield ClosureView(resolver, options, seen, Contents(resolver.files))
     root.close()
 
 
@@ -97,7 +98,8 @@ def _choices(this: RuntimeModule) -> list[tuple[object, ...] | None]:
     """Nothing said, switched on, and with each value."""
     if this.value is None:
         return [None, ()]
-    return [None, (), *((this.parse(text),) for text in VALUES[this.name])]
+    alone: list[tuple[object, ...] | None] = [None] if this.needs_value else [None, ()]
+    return [*alone, *((this.parse(text),) for text in VALUES[this.name])]
 
 
 @each_module
@@ -119,12 +121,14 @@ def test_additions_by_evidence_carry_it(this: RuntimeModule, view: ClosureView) 
 @each_module
 def test_nothing_without_objects(this: RuntimeModule) -> None:
     resolver = Resolver(DirectoryRoot("/"))
-    nothing = ClosureView(resolver, Options(), (), Imports(resolver.files))
+    nothing = ClosureView(resolver, Options(), (), Contents(resolver.files))
     assert not list(this.propose(nothing, None))
 
 
 def test_every_entry_has_a_reason() -> None:
-    plan = elfpack.plan(PROGRAMS, modules={m.name: True for m in MODULES})
+    plan = elfpack.plan(
+        PROGRAMS, modules={m.name: VALUES[m.name][0] if m.needs_value else True for m in MODULES}
+    )
     sources = PLANNING | {m.name for m in MODULES}
     for entry in plan.entries:
         assert entry.reason.source in sources, entry.path
@@ -151,6 +155,11 @@ def test_switched_off(this: RuntimeModule) -> None:
 
 @each_module
 def test_says_what_it_added_and_how_to_go_without(this: RuntimeModule) -> None:
+    if this.needs_value:
+        ran = run("layer", *PROGRAMS, "--with", this.name, "--dry-run")
+        assert ran.status == 2
+        assert "needs a value" in ran.err
+        return
     ran = run("layer", *PROGRAMS, "--with", this.name, "--dry-run")
     assert ran.status == 0, ran.err
     notes = [note for note in ran.said("note") if note.startswith(f"{this.name}: ")]

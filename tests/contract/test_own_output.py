@@ -295,7 +295,7 @@ def test_what_comes_while_elfpack_works_stays(
     elif kind == "working directory":
         monkeypatch.chdir(out)
     before = _paths(out)
-    with pytest.raises(OutputError, match="precious|is not empty"), new_tree(f"{out}/") as top:
+    with pytest.raises(OutputError, match=r"precious|is not empty"), new_tree(f"{out}/") as top:
         (Path(os.fsdecode(top)) / "app").write_text("new")
         (out / "precious").write_text("mine")
     assert (out / "precious").read_text() == "mine"

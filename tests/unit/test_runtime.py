@@ -2,90 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
-from elfpack.elf.file import ElfFile, Header
-from elfpack.loader.records import Hit, Kind, Via
 from elfpack.runtime import MODULES, module
 from elfpack.runtime.databases import ACCOUNTS, DATABASES
 from elfpack.runtime.libgcc import Libgcc
-from elfpack.runtime.module import (
-    AddDirectory,
-    AddFile,
-    Addition,
-    AddObject,
-    AddText,
-    Evidence,
-    Lacking,
-)
+from elfpack.runtime.module import Lacking
 from elfpack.runtime.nss import Nss
 from elfpack.runtime.users import User, Users
-
-_ELF = ElfFile(Header(b"\x7fELF\2\1\1" + bytes(9), 3, 62, 1, 0, 0, 56, 0, 0, 0))
-
-
-@dataclass
-class SmallView:
-    """A root and its objects, as far as a module asks."""
-
-    imports: Mapping[str, str] = field(default_factory=dict)
-    """Symbol, and the libc of the program that imports it."""
-    glibc: tuple[int, int] | None = (2, 36)
-    files: Mapping[str, str] = field(default_factory=dict)
-    libraries: tuple[str, ...] = ()
-
-    def importers(self, symbols: Iterable[str], libc: str | None = None) -> tuple[Evidence, ...]:
-        return tuple(
-            Evidence(symbol, "/exe")
-            for symbol in symbols
-            if symbol in self.imports and libc in (None, self.imports[symbol])
-        )
-
-    def exists(self, path: str) -> bool:
-        return path in self.files
-
-    def read(self, path: str) -> bytes | None:
-        return self.files[path].encode() if path in self.files else None
-
-    def opened_by_libc(self, name: str) -> Hit | None:
-        if name not in self.libraries:
-            return None
-        return Hit(f"/lib64/{name}", f"/lib64/{name}", _ELF, (1, 1), Via(Kind.DEFAULT))
-
-
-def glibc(*symbols: str, **more: object) -> SmallView:
-    return SmallView(dict.fromkeys(symbols, "glibc"), **more)  # type: ignore[arg-type]
-
-
-def musl(*symbols: str, **more: object) -> SmallView:
-    return SmallView(dict.fromkeys(symbols, "musl"), None, **more)  # type: ignore[arg-type]
-
-
-def shown(additions: Iterable[Addition]) -> list[str]:
-    """Additions as words, without the evidence."""
-    return [_word(addition) for addition in additions]
-
-
-def _word(addition: Addition) -> str:
-    match addition:
-        case AddFile():
-            return f"file {addition.path}"
-        case AddObject():
-            return f"object {addition.name}"
-        case AddText():
-            return f"text {addition.path}"
-        case AddDirectory():
-            return f"dir {addition.path} {addition.mode:o} {addition.owner}"
-        case Lacking():
-            return f"{'fault' if addition.requested else 'warning'} {addition.what}"
-
-
-def text(additions: Iterable[Addition], path: str) -> str:
-    return next(a.text for a in additions if isinstance(a, AddText) and a.path == path)
-
+from tests.smallview import SmallView, Thing, glibc, musl, shown, text
 
 BOTH = ("libnss_files.so.2", "libnss_dns.so.2")
 FILES = {"/etc/services": "", "/etc/protocols": "", "/etc/host.conf": "", "/etc/gai.conf": ""}
@@ -163,7 +90,7 @@ NSS = [
     Case("musl: accounts need none", musl("getpwnam", files=FILES), []),
     Case(
         "a static program of glibc has the modules in it",
-        SmallView({"getaddrinfo": "glibc"}, None, FILES),
+        SmallView((Thing("/exe", ("getaddrinfo",)),), None, FILES),
         [
             *("text /etc/nsswitch.conf", "file /etc/services"),
             *("file /etc/host.conf", "file /etc/gai.conf"),
