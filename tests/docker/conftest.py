@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -32,6 +33,16 @@ def engine() -> Engine:
     if found is None:
         (pytest.fail if required() else pytest.skip)("no Docker engine answers")
     return found
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A directory with some data in it."""
+    (tmp_path / "data.txt").write_text("some data\n")
+    (tmp_path / "tree" / "sub").mkdir(parents=True)
+    (tmp_path / "tree" / "a.txt").write_text("first\n")
+    (tmp_path / "tree" / "sub" / "b.txt").write_text("second\n")
+    return tmp_path
 
 
 @pytest.fixture
