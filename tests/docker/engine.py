@@ -59,8 +59,11 @@ class Image(NamedTuple):
     name: str
 
     def run(self, args: Sequence[str], *options: str) -> Outcome:
-        """A container of it, without a network, with its own entrypoint."""
-        words = ["docker", "run", "--rm", "--network", "none"]
+        """A container of it, with its own entrypoint; without a network, unless an option gives it
+        one."""
+        words = ["docker", "run", "--rm"]
+        if not any(option.startswith("--network") for option in options):
+            words += ["--network", "none"]
         for key, value in ENVIRONMENT.items():
             words += ["--env", f"{key}={value}"]
         return run([*words, *options, self.name, *args], Path("/"))

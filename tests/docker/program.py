@@ -20,6 +20,8 @@ class Naive:
     module: they, their interpreter and what ldd lists."""
     args: str | None = None
     """If it is not there, those of the row."""
+    options: tuple[str, ...] | None = None
+    """If they are not there, those of the row."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,14 @@ class Program(Row):
     naive: tuple[Naive, ...] = ()
     needs: tuple[str, ...] = ()
     """The runtime modules without which this cannot be tested."""
+
+
+@dataclass(frozen=True)
+class Plain(Program):
+    """A program that runs when it is packed naively."""
+
+    adds: tuple[str, ...] = ()
+    """The modules that may add something, because evidence wants it, and nothing else may."""
 
 
 BARE = " ".join(f"--without {m.name}" for m in MODULES)

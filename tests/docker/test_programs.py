@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +13,20 @@ from elfpack.runtime import module
 from tests.docker.comparing import compare, contained, need_programs, programs
 from tests.docker.conftest import Line, Report
 from tests.docker.engine import Engine
-from tests.docker.packing import build
-from tests.docker.program import BARE, Naive, Program
-from tests.docker.programs_rows import PROGRAMS
+from tests.docker.lookup_rows import LOOKUPS
+from tests.docker.packing import build, elfpack, words
+from tests.docker.plain_rows import PLAIN
+from tests.docker.plugin_rows import PLUGINS
+from tests.docker.program import BARE, Naive, Plain, Program
 
+PROGRAMS = (*LOOKUPS, *PLUGINS)
 NAIVE = [
     pytest.param(row, naive, id=f"{row.name}, naive{number or ''}")
     for row in PROGRAMS
     for number, naive in enumerate(row.naive)
 ]
+_ALWAYS = {"program", "interpreter", "library", "link", "parent", "added", "script"}
+"""The reasons that are no runtime module's."""
 
 
 def needs_modules(row: Program) -> None:
@@ -43,10 +50,26 @@ def test_packed_naively(
     need_programs(row, here)
     request = naive.layer
     if request is None:
-        request = f"'{row.layer.split()[0]}' {BARE}"
-        request = " ".join([*(f"'{word}'" for word in programs(row.layer, here)), BARE])
-    less = replace(row, layer=request, args=row.args if naive.args is None else naive.args)
+        request = f"{shlex.join(programs(row.layer, here))} {BARE}"
+    args = row.inside if naive.args is None else naive.args
+    options = row.options if naive.options is None else naive.options
+    less = replace(row, layer=request, inside=args, options=options)
     inside, size = contained(less, engine, here)
     fails = inside.status == naive.status and naive.says.encode() in inside.stdout + inside.stderr
     report(Line(f"{row.name}, naive", "-", inside.status, fails, size))
     assert fails, inside
+
+
+@pytest.mark.parametrize("row", PLAIN, ids=lambda row: row.name)
+def test_runs_packed_naively(row: Plain, engine: Engine, here: Path, report: Report) -> None:
+    compare(replace(row, layer=f"{row.layer} {BARE}"), engine, here, report)
+
+
+@pytest.mark.parametrize("row", PLAIN, ids=lambda row: row.name)
+def test_nothing_is_added(row: Plain, here: Path) -> None:
+    build(row.build, here)
+    need_programs(row, here)
+    done = elfpack(["layer", *words(row.layer, here), "--dry-run", "--format", "json"], here)
+    assert done.status == 0, done
+    sources = {entry["reason"]["source"] for entry in json.loads(done.stdout)["entries"]}
+    assert sources - _ALWAYS <= set(row.adds)
