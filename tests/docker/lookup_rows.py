@@ -68,7 +68,7 @@ GETENT = (
     _getent("ethers nobody.example", status=2, fails=None),
     _getent("netgroup nobody", status=2, fails=None),
     _getent("aliases nobody.example", status=2, fails=None),
-    _getent("shadow root", instead="", status=0, fails=None),
+    _getent("shadow nosuchuser", status=2, fails=None),
 )
 
 SWITCH = (
@@ -138,6 +138,15 @@ ACCOUNTS = (
         naive=(Naive("No user exists for uid 0", 255),),
     ),
     Program("psql --version", _PSQL, "--version", says="psql (PostgreSQL) 15", case=(27,)),
+    Program(
+        "psql, Debian's script around it",
+        f"/usr/bin/psql {_PSQL} --add /usr/share/postgresql-common --add /usr/share/perl5/PgCommon.pm "
+        f"{library('usr/lib/*-linux-gnu/perl-base', 'usr/lib/*-linux-gnu/perl/5.*')} "
+        f"{library('usr/share/perl/5.*')}",
+        "--version",
+        says="psql (PostgreSQL) 15",
+        case=(13, 27),
+    ),
     Program(
         "psql -l",
         _PSQL,

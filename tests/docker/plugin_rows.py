@@ -28,7 +28,7 @@ JAVA = (
 )
 
 _PYTHON = library("usr/lib/python3.[0-9]*") + " --exclude '*/__pycache__/*'"
-_SCRIPT = "import sys; print(sys.argv)"
+_SCRIPT = "import sys; print(sys.argv[1:])"
 SCRIPTING = (
     Program(
         "python3, ssl and sqlite3",
@@ -150,7 +150,7 @@ SERVERS = (
                 layer=f"{_NGINX} --mkdir /var/log/nginx --add /usr/share/nginx/modules-available",
             ),
             Naive(
-                'open() "/var/log/nginx/error.log" failed', layer=f"{_NGINX} {_NGINX_MODULES}"
+                'open() "/run/nginx.pid" failed', layer=f"{_NGINX} {_NGINX_MODULES}"
             ),
         ),
     ),
@@ -281,21 +281,26 @@ TOOLS = (
     ),
     Program(
         "fc-match",
-        "/usr/bin/fc-match --add /etc/fonts --add /usr/share/fontconfig "
+        "/usr/bin/fc-match --mkdir /var/cache/fontconfig --add /etc/fonts --add /usr/share/fontconfig "
         f"{library('usr/share/fonts/truetype/dejavu')}",
         "'DejaVu Sans'",
         says="DejaVuSans.ttf",
         case=(61,),
-        naive=(Naive("Cannot load default config file"),),
+        naive=(Naive("Cannot load default config file", 0),),
     ),
     Program(
         "vim",
         "/usr/bin/vim.basic --add /usr/share/vim",
-        "-es -u /usr/share/vim/vim90/defaults.vim -c 'verbose echo &ruler' -c qa!",
-        says="1",
+        "-es -u /usr/share/vim/vim90/defaults.vim -c 'verbose echo &nrformats' -c qa!",
+        says="bin,hex",
         case=(62,),
         naive=(
-            Naive("E1187: Failed to source defaults.vim", args="-E -s"),
+            Naive(
+                "E1187: Failed to source defaults.vim",
+                0,
+                f"/bin/sh /usr/bin/vim.basic {BARE}",
+                "-c 'echo | /usr/bin/vim.basic -T dumb -c qa!'",
+            ),
         ),
     ),
     Program(
@@ -304,11 +309,12 @@ TOOLS = (
         "-c -m PLAIN",
         says='Plugin "plain" [loaded]',
         case=(63,),
-        naive=(Naive("matching your criteria are:\n  \n", 0),),
+        naive=(Naive("matching your criteria are:\n  EXTERNAL\n", 0),),
     ),
     Program(
         "gdk-pixbuf-csource",
-        f"/usr/bin/gdk-pixbuf-csource --add {_LIB}/gdk-pixbuf-2.0 --add ./x.ppm",
+        f"/usr/bin/gdk-pixbuf-csource --add {_LIB}/gdk-pixbuf-2.0 --add /usr/share/mime "
+        "--add ./x.ppm",
         "--raw x.ppm",
         ("sh -c 'echo \"P3 1 1 255 1 2 3\" > x.ppm'",),
         says=r'"\1\2\3',
