@@ -338,7 +338,12 @@ class Collector:
         if lacking.requested and matches(lacking.what, self._request.allow_missing):
             self.found.missing.append(lacking.what)
             return
-        because = f", needed for {lacking.evidence}" if lacking.evidence else ""
+        because, evidence = "", lacking.evidence
+        if evidence is not None:
+            itself = evidence.symbol == lacking.what
+            because = (
+                f", {evidence.how} {evidence.object}" if itself else f", needed for {evidence}"
+            )
         finding = Finding(
             f"lacking-{module.name}",
             lacking.what,

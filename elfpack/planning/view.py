@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from elfpack.blob import Source
@@ -128,8 +129,10 @@ class ClosureView:
                     if symbol in program.functions:
                         yield this, Evidence(symbol, this.label, _GO)
 
-    def strings(self, this: Object, pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
-        return self._contents.strings(this.hit, pattern)
+    def strings(
+        self, this: Object, pattern: re.Pattern[bytes], *, whole: bool = False
+    ) -> tuple[bytes, ...]:
+        return self._contents.strings(this.hit, pattern, whole=whole)
 
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
         found = self._contents.notes(this.hit)
@@ -255,7 +258,7 @@ class Contents:
         self._carried: dict[tuple[int, int], tuple[frozenset[str], str | None]] = {}
         self._notes: dict[tuple[int, int], tuple[Note, ...]] = {}
         self._go: dict[tuple[int, int], GoProgram | None] = {}
-        self._strings: dict[tuple[tuple[int, int], bytes], tuple[bytes, ...]] = {}
+        self._strings: dict[tuple[tuple[int, int], bytes, bool], tuple[bytes, ...]] = {}
 
     def imports(self, hit: Hit) -> tuple[tuple[str, str | None], ...]:
         """Names and versions. Of an object whose symbol table is broken: none, it cannot run."""
@@ -277,9 +280,10 @@ class Contents:
     def go(self, hit: Hit) -> GoProgram | None:
         return self._once(self._go, hit.identity, hit, read_go, None)
 
-    def strings(self, hit: Hit, pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
-        key = hit.identity, pattern.pattern
-        return self._once(self._strings, key, hit, lambda s: constants(s, pattern), ())
+    def strings(self, hit: Hit, pattern: re.Pattern[bytes], *, whole: bool) -> tuple[bytes, ...]:
+        key = hit.identity, pattern.pattern, whole
+        read = partial(constants, pattern=pattern, whole=whole)
+        return self._once(self._strings, key, hit, read, ())
 
     def _once(
         self, table: dict[K, V], key: K, hit: Hit, read: Callable[[Source], V], broken: V
