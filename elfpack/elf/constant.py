@@ -38,16 +38,22 @@ def constants(
         for match in pattern.finditer(piece, begin):
             if match.start() >= end:
                 break
-            found[_whole(piece, match) if whole else match[group]] = None
+            text = _whole(piece, match) if whole else match[group]
+            if text is not None:
+                found[text] = None
             if len(found) >= MOST:
                 return tuple(found)
     return tuple(found)
 
 
-def _whole(piece: bytes, match: re.Match[bytes]) -> bytes:
-    start = piece.rfind(b"\0", max(0, match.start() - LONGEST), match.start()) + 1
+def _whole(piece: bytes, match: re.Match[bytes]) -> bytes | None:
+    """The string around a match; None for one that is too long to name anything."""
+    low = max(0, match.start() - LONGEST)
+    start = piece.rfind(b"\0", low, match.start()) + 1
     end = piece.find(b"\0", match.start(), match.end() + LONGEST)
-    return piece[start : end if end >= 0 else match.end()]
+    if end < 0 or (not start and low):
+        return None
+    return piece[start:end]
 
 
 def _pieces(source: Source) -> Iterator[tuple[bytes, int, int]]:
@@ -62,13 +68,13 @@ def _pieces(source: Source) -> Iterator[tuple[bytes, int, int]]:
 
 def _ranges(source: Source) -> list[tuple[int, int]]:
     """The parts of the file that hold constants, each byte once: segments that are neither
-    written to nor executed; of a file without any, as older linkers make them, all that are not
-    written to."""
-    loaded = [
-        s for s in read_layout(source).segments if s.type == c.PT_LOAD and not s.flags & c.PF_W
-    ]
-    data = [s for s in loaded if not s.flags & c.PF_X]
-    wanted = sorted((s.offset, min(s.offset + s.filesz, source.size)) for s in data or loaded)
+    written to nor executed; in a file without any, as older linkers make them, all that are not
+    written to, or all (``ld -N``)."""
+    loaded = [s for s in read_layout(source).segments if s.type == c.PT_LOAD]
+    kept = [s for s in loaded if not s.flags & c.PF_W]
+    data = [s for s in kept if not s.flags & c.PF_X]
+    chosen = data or kept or loaded
+    wanted = sorted((s.offset, min(s.offset + s.filesz, source.size)) for s in chosen)
     found: list[tuple[int, int]] = []
     for start, end in wanted:
         if found and start < found[-1][1]:  # they overlap, which no linker does

@@ -32,11 +32,11 @@ class NoteFault(ValueError):
     """What is wrong with a note, in words."""
 
 
-def parse(description: bytes) -> tuple[Opens, ...]:
-    """The entries of one note.
+def parse(description: bytes) -> tuple[Opens | NoteFault, ...]:
+    """The entries of one note; a fault for each that does not have that form.
 
     Raises:
-        NoteFault: it does not have that form.
+        NoteFault: it has no entries at all.
     """
     raw = description.rstrip(b"\0")
     if len(raw) > _MOST_BYTES:
@@ -44,27 +44,27 @@ def parse(description: bytes) -> tuple[Opens, ...]:
     try:
         document = json.loads(raw.decode("utf-8"))
     except UnicodeDecodeError:
-        raise NoteFault("no UTF-8") from None
+        raise NoteFault("a description that is no UTF-8") from None
     except (ValueError, RecursionError):
-        raise NoteFault("no JSON") from None
+        raise NoteFault("a description that is no JSON") from None
     if not isinstance(document, list):
-        raise NoteFault("no array")
+        raise NoteFault("a description that is no array")
     return tuple([_entry(row) for row in document])
 
 
-def _entry(row: Any) -> Opens:
+def _entry(row: Any) -> Opens | NoteFault:
     if not isinstance(row, dict):
-        raise NoteFault("an entry that is no object")
+        return NoteFault("an entry that is no object")
     names = row.get("soname")
     if not isinstance(names, list) or not names or len(names) > _MOST_NAMES:
-        raise NoteFault("an entry without an array of sonames")
+        return NoteFault("an entry without an array of sonames")
     if not all(isinstance(name, str) and _is_name(name) for name in names):
-        raise NoteFault("a soname that is none")
+        return NoteFault("a soname that is none")
     priority, feature = row.get("priority", RECOMMENDED), row.get("feature", "")
     if priority not in _PRIORITIES:
-        raise NoteFault("an unknown priority")
+        return NoteFault("an unknown priority")
     if not isinstance(feature, str):
-        raise NoteFault("a feature that is no text")
+        return NoteFault("a feature that is no text")
     return Opens(tuple(names), priority, feature)
 
 

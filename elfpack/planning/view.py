@@ -129,6 +129,23 @@ class ClosureView:
                     if symbol in program.functions:
                         yield this, Evidence(symbol, this.label, _GO)
 
+    def is_own(self, this: Object) -> bool:
+        """Whether an object is one of glibc's own libraries, or the loader."""
+        return is_glibc_own(this.hit, self._closures[this.position[0]])
+
+    def programs(self, this: Object) -> tuple[Hit, ...]:
+        """The programs that load an object."""
+        return tuple(
+            (closure.around or (closure,))[0].hits[0]
+            for closure in self._closures.values()
+            if any(hit.identity == this.hit.identity for hit in closure.hits)
+        )
+
+    def directories(self) -> set[str]:
+        """Where the loaders look by themselves, real paths."""
+        loaders = [c.loader for c in self._closures.values() if c.loader is not None]
+        return {self.real(d) or "" for loader in loaders for d in loader.directories}
+
     def strings(
         self, this: Object, pattern: re.Pattern[bytes], *, whole: bool = False
     ) -> tuple[bytes, ...]:

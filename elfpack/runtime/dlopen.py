@@ -54,13 +54,15 @@ class Dlopen:
 
 def _noted(view: View, this: Object, *, suggested: bool) -> Iterator[Addition]:
     for description in view.notes(this, OWNER, TYPE):
+        entries: tuple[Opens | NoteFault, ...]
         try:
             entries = parse(description)
         except NoteFault as e:
-            yield Hint("dlopen-note", this.label, f"its dlopen note is of no use: {e}", "")
-            continue
+            entries = (e,)
         for entry in entries:
-            if entry.priority != SUGGESTED or suggested:
+            if isinstance(entry, NoteFault):
+                yield Hint("dlopen-note", this.label, f"its dlopen note has {entry}", "left out")
+            elif entry.priority != SUGGESTED or suggested:
                 yield from _entry(view, this, entry)
 
 
@@ -77,10 +79,11 @@ def _entry(view: View, this: Object, entry: Opens) -> Iterator[Addition]:
             yield AddObject(name, found, Evidence(name, this.label, how))
             return
     if names:
-        others = f", or one of {', '.join(names[1:])}" if names[1:] else ""
-        advice = f"install it{others}, or go without: --exclude {names[0]}"
+        required = entry.priority == REQUIRED
+        others = f" or one of {', '.join(names[1:])}" if names[1:] else ""
+        without = f", or go without: --allow-missing {names[0]}" if required else ""
         evidence = Evidence(names[0], this.label, how)
-        yield Lacking(names[0], entry.priority == REQUIRED, advice, evidence)
+        yield Lacking(names[0], required, f"install it{others}{without}", evidence)
 
 
 def _named(view: View) -> Iterator[tuple[Object, str, Found]]:
