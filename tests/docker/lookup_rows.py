@@ -45,6 +45,13 @@ _HOSTS = ("--network", "host")
 """With the host's /etc/hosts, which has other names for localhost than the engine's."""
 _SSH = "/usr/bin/ssh --add /etc/ssh/ssh_config --add /etc/ssh/ssh_config.d"
 _PSQL = "/usr/lib/postgresql/15/bin/psql"
+_FOR_BETTER_CPUS = (
+    "mkdir -p lib/glibc-hwcaps/x86-64-v2",
+    "gcc -shared -fPIC -o lib/libgreet.so {src}/greet.c",
+    "gcc -shared -fPIC '-DWORDS=\"faster greetings\"' "
+    "-o lib/glibc-hwcaps/x86-64-v2/libgreet.so {src}/greet.c",
+    "gcc -o greeter {src}/greeter.c -Llib -lgreet -Wl,-rpath,$ORIGIN/lib",
+)
 _GREETER_OF_CUDA = (
     "gcc -shared -fPIC -Wl,-soname,libcuda.so.1 -o libcuda.so.1 {src}/greet.c",
     "gcc -o greeter {src}/greeter.c libcuda.so.1",
@@ -207,7 +214,7 @@ DATA = (
     Program(
         "perl in a locale",
         f"/usr/bin/perl {library('usr/lib/*-linux-gnu/perl-base')} --with locale=C.UTF-8",
-        "-Mlocale -e 'print \"\\x{e9}\" =~ /\\w/ ? \"letter\" : \"byte\"'",
+        '-Mlocale -e \'print "\\x{e9}" =~ /\\w/ ? "letter" : "byte"\'',
         says="letter",
         env=("LC_ALL=C.UTF-8",),
         case=(35,),
@@ -235,7 +242,7 @@ DATA = (
     Program(
         "gawk system()",
         "/usr/bin/gawk /bin/sh",
-        "'BEGIN { print system(\"exit 5\"); \"echo piped\" | getline x; print x }'",
+        '\'BEGIN { print system("exit 5"); "echo piped" | getline x; print x }\'',
         says="5\npiped\n",
         case=(38,),
         naive=(Naive("127", 0, f"/usr/bin/gawk {BARE}", "'BEGIN { print system(\"exit 5\") }'"),),
@@ -243,7 +250,7 @@ DATA = (
     Program(
         "gawk system(), --with shell",
         "/usr/bin/gawk --with shell=/bin/busybox",
-        "'BEGIN { print system(\"exit 5\"); \"echo piped\" | getline x; print x }'",
+        '\'BEGIN { print system("exit 5"); "echo piped" | getline x; print x }\'',
         says="5\npiped\n",
         case=(38,),
         needs=("shell",),
@@ -283,7 +290,10 @@ DATA = (
     Program(
         "pthread_exit",
         "./leave",
-        build=("gcc -pthread -o leave {src}/pthread_exit.c", "gcc -static -o parent {src}/parent.c"),
+        build=(
+            "gcc -pthread -o leave {src}/pthread_exit.c",
+            "gcc -static -o parent {src}/parent.c",
+        ),
         says="goes on",
         case=(4,),
         naive=(
@@ -302,6 +312,28 @@ DATA = (
         says="inner\nouter\nmain\n",
         case=(5,),
         naive=(Naive(""),),
+    ),
+    Program(
+        "a copy for better CPUs stays at home",
+        "./greeter",
+        build=(
+            *_FOR_BETTER_CPUS,
+            "mkdir -p plain/lib",
+            "cp lib/libgreet.so plain/lib",
+            "cp greeter plain",
+        ),
+        host="./plain/greeter",
+        says="greetings from the library",
+        status=3,
+        case=(8,),
+    ),
+    Program(
+        "a copy for better CPUs, --cpu x86-64-v2",
+        "./greeter --cpu x86-64-v2",
+        build=_FOR_BETTER_CPUS,
+        says="faster greetings",
+        status=3,
+        case=(8,),
     ),
     Program(
         "a driver's library, excluded",

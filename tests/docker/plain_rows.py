@@ -52,7 +52,5 @@ PLAIN = (
         adds=_EVIDENCE,
     ),
     Plain("musl, hello", "./hello", build=("musl-gcc -o hello {src}/hello.c",), says="hello"),
-    Plain(
-        "static, hello", "./hello", build=("gcc -static -o hello {src}/hello.c",), says="hello"
-    ),
+    Plain("static, hello", "./hello", build=("gcc -static -o hello {src}/hello.c",), says="hello"),
 )

@@ -13,8 +13,8 @@ _ANY = "usr/lib/*-linux-gnu"
 _JAVA = library("usr/lib/jvm/java-17-openjdk-*", "etc/java-17-openjdk") + " --mkdir /tmp:1777"
 _TLS = (
     'class Tls { public static void main(String[] a) throws Exception { System.out.println("TLS " '
-    '+ javax.net.ssl.SSLContext.getDefault().getSupportedSSLParameters().getProtocols().length); } '
-    '}'
+    "+ javax.net.ssl.SSLContext.getDefault().getSupportedSSLParameters().getProtocols().length); } "
+    "}"
 )
 JAVA = (
     Program(
@@ -84,7 +84,7 @@ SCRIPTING = (
         "php, mb_strlen()",
         f"/usr/bin/php {library('etc/php/*/cli', 'etc/php/*/mods-available', 'usr/lib/php/20*')} "
         "--add /usr/share/zoneinfo",
-        "-r 'echo mb_strlen(\"\u00e4\u00f6\"), strlen(\"\u00e4\u00f6\");'",
+        '-r \'echo mb_strlen("\u00e4\u00f6"), strlen("\u00e4\u00f6");\'',
         says="24",
         case=(48,),
         naive=(Naive("Call to undefined function mb_strlen()", 255),),
@@ -149,9 +149,7 @@ SERVERS = (
                 'dlopen() "/usr/share/nginx/modules/ngx_http_echo_module.so" failed',
                 layer=f"{_NGINX} --mkdir /var/log/nginx --add /usr/share/nginx/modules-available",
             ),
-            Naive(
-                'open() "/run/nginx.pid" failed', layer=f"{_NGINX} {_NGINX_MODULES}"
-            ),
+            Naive('open() "/run/nginx.pid" failed', layer=f"{_NGINX} {_NGINX_MODULES}"),
         ),
     ),
     Program(
@@ -310,6 +308,23 @@ TOOLS = (
         says='Plugin "plain" [loaded]',
         case=(63,),
         naive=(Naive("matching your criteria are:\n  EXTERNAL\n", 0),),
+    ),
+    Program(
+        "a program of Qt",
+        f"./qt --add {_LIB}/qt5/plugins/platforms",
+        build=(
+            f"gcc -o qt {{src}}/qt.c {_LIB}/libQt5Gui.so.5 {_LIB}/libQt5Core.so.5",
+            "gcc -static -o parent {src}/parent.c",
+        ),
+        says="it has a platform",
+        env=("QT_QPA_PLATFORM=offscreen",),
+        stderr=False,
+        case=(64,),
+        naive=(
+            Naive(
+                "no Qt platform plugin could be initialized", 134, f"./parent ./qt {BARE}", "./qt"
+            ),
+        ),
     ),
     Program(
         "gdk-pixbuf-csource",

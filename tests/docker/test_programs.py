@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from elfpack.runtime import module
+from tests.docker.cases import BY_MODULE, CASES, ELSEWHERE, NOT_SHOWN
 from tests.docker.comparing import compare, contained, need_programs, programs
 from tests.docker.conftest import Line, Report
 from tests.docker.engine import Engine
@@ -20,6 +21,8 @@ from tests.docker.plugin_rows import PLUGINS
 from tests.docker.program import BARE, Naive, Plain, Program
 
 PROGRAMS = (*LOOKUPS, *PLUGINS)
+ROWS = (*PROGRAMS, *PLAIN)
+TESTS = Path(__file__).parents[1]
 NAIVE = [
     pytest.param(row, naive, id=f"{row.name}, naive{number or ''}")
     for row in PROGRAMS
@@ -73,3 +76,22 @@ def test_nothing_is_added(row: Plain, here: Path) -> None:
     assert done.status == 0, done
     sources = {entry["reason"]["source"] for entry in json.loads(done.stdout)["entries"]}
     assert sources - _ALWAYS <= set(row.adds)
+
+
+def _shown(number: int) -> str | None:
+    """By what a case is shown."""
+    rows = [row.name for row in ROWS if number in row.case]
+    if rows:
+        return ", ".join(rows)
+    if number in ELSEWHERE:
+        file, text = ELSEWHERE[number]
+        return f"{file}: {text}" if text in (TESTS / file).read_text(encoding="utf-8") else None
+    name = BY_MODULE.get(number)
+    if name is not None and (module(name) is None or (TESTS / f"docker/test_{name}.py").exists()):
+        return f"module {name}"
+    return NOT_SHOWN.get(number)
+
+
+def test_every_case_is_shown_or_said_why_not() -> None:
+    assert {number for row in ROWS for number in row.case} <= set(CASES)
+    assert [number for number in CASES if _shown(number) is None] == []
