@@ -147,7 +147,8 @@ ACCOUNTS = (
     Program("psql --version", _PSQL, "--version", says="psql (PostgreSQL) 15", case=(27,)),
     Program(
         "psql, Debian's script around it",
-        f"/usr/bin/psql {_PSQL} --add /usr/share/postgresql-common --add /usr/share/perl5/PgCommon.pm "
+        f"/usr/bin/psql {_PSQL} --add /usr/share/postgresql-common "
+        "--add /usr/share/perl5/PgCommon.pm "
         f"{library('usr/lib/*-linux-gnu/perl-base', 'usr/lib/*-linux-gnu/perl/5.*')} "
         f"{library('usr/share/perl/5.*')}",
         "--version",

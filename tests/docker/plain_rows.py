@@ -6,8 +6,6 @@ from tests.docker.program import Plain
 
 _EVIDENCE = ("nss", "users", "libgcc", "certs", "gconv", "tmp", "dlopen")
 """The modules that may act by themselves."""
-_HAPROXY = "global\n  maxconn 9\ndefaults\n  mode http\n  timeout client 9s\n  timeout server 9s\n  timeout connect 9s\nlisten a\n  bind 127.0.0.1:8080\n"
-
 PLAIN = (
     Plain("seq", "/usr/bin/seq", "3", says="1\n2\n3\n"),
     Plain("od", "/usr/bin/od --add ./data.txt", "-c data.txt", says="s   o   m   e"),
@@ -25,7 +23,7 @@ PLAIN = (
         "haproxy -c",
         "/usr/sbin/haproxy --add ./haproxy.cfg",
         "-c -f haproxy.cfg",
-        (f"sh -c 'echo \"{_HAPROXY}\" > haproxy.cfg'",),
+        ("cp {src}/haproxy.cfg .",),
         says="Configuration file is valid",
         adds=_EVIDENCE,
     ),

@@ -74,7 +74,8 @@ SCRIPTING = (
     ),
     Program(
         "ruby",
-        f"/usr/bin/ruby {library('usr/lib/ruby', f'{_ANY}/ruby', 'usr/share/rubygems-integration')}",
+        f"/usr/bin/ruby {library('usr/lib/ruby', f'{_ANY}/ruby')} "
+        f"{library('usr/share/rubygems-integration')}",
         "-e 'require %q(json); puts JSON.generate({a: Gem::VERSION > %q(1)})'",
         says='{"a":true}',
         case=(49,),

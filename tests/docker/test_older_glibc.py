@@ -1,4 +1,4 @@
-"""glibc before 2.34: name services and threads are libraries of their own. In a root of Debian 11."""
+"""glibc before 2.34, in a root of Debian 11: its name services and threads are libraries."""
 
 from __future__ import annotations
 
@@ -15,21 +15,13 @@ from tests.docker.engine import ABORTED, Engine, Outcome, run
 from tests.docker.packing import SOURCES, layer, words
 from tests.oracle.sysroots import OLDER, Unreachable, sysroot
 
-# By name, because a linker takes the root's absolute links for the machine's.
+_LIBRARIES = "{top}/usr/lib/x86_64-linux-gnu"
+_LINKED = ("Scrt1.o", "crti.o", "libpthread.so.0", "libc.so.6", "libc_nonshared.a", "crtn.o")
 LINK = (
-    "gcc --sysroot={top} -nostdlib -Wl,--allow-shlib-undefined -o {top}/{program} {src}/{program}.c "
-    + " ".join(
-        f"{{top}}/usr/lib/x86_64-linux-gnu/{name}"
-        for name in (
-            "Scrt1.o",
-            "crti.o",
-            "libpthread.so.0",
-            "libc.so.6",
-            "libc_nonshared.a",
-            "crtn.o",
-        )
-    )
+    "gcc --sysroot={top} -nostdlib -Wl,--allow-shlib-undefined -o {top}/{program} "
+    f"{{src}}/{{program}}.c {' '.join(f'{_LIBRARIES}/{name}' for name in _LINKED)}"
 )
+"""By file names: a linker takes the root's absolute links for the machine's."""
 MODULES = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
 
 

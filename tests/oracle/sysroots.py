@@ -1,4 +1,5 @@
-"""Roots of other machines and of an older release, made of Debian's packages without touching this machine's dpkg.
+"""Roots of other machines and of an older release, made of Debian's packages without touching
+this machine's dpkg.
 
 apt gets a private configuration: an empty status, lists and archives of its own, the machine's
 sources and keys. Nothing is installed: the packages are unpacked.
