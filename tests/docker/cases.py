@@ -5,7 +5,14 @@ Each is shown by a row of a table here (``case=``), or elsewhere, or there is a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
+
+from elfpack.runtime import module
+from tests.docker.program import Program
+
+TESTS = Path(__file__).parents[1]
 
 CASES: Final[dict[int, str]] = {
     1: "the interpreter is absent",
@@ -109,3 +116,32 @@ NOT_SHOWN: Final[dict[int, str]] = {
     18: "a layer is a whole root: libc and interpreter come from one, and none goes over another",
     19: "a layer is a whole root; its links stay links (row 'hello:/lib/hello')",
 }
+
+
+def shown(rows: Sequence[Program]) -> dict[int, str | None]:
+    """By what each case is shown, or why it is not; None for nothing of it."""
+    return {number: _rows(number, rows) or _other(number) for number in CASES}
+
+
+def _rows(number: int, rows: Sequence[Program]) -> str:
+    return ", ".join(row.name for row in rows if number in row.case)
+
+
+def _other(number: int) -> str | None:
+    if number in ELSEWHERE:
+        file, text = ELSEWHERE[number]
+        return file if text in (TESTS / file).read_text(encoding="utf-8") else None
+    name = BY_MODULE.get(number)
+    if name is not None and (module(name) is None or (TESTS / f"docker/test_{name}.py").exists()):
+        return f"module {name}"
+    return NOT_SHOWN.get(number)
+
+
+def told(rows: Sequence[Program]) -> list[str]:
+    """By what the cases are shown, by number, and why others are not."""
+    here = [str(number) for number in CASES if _rows(number, rows)]
+    lines = [f"ways to break, of {len(CASES)}, shown by these rows: {', '.join(here)}"]
+    for number in CASES:
+        if str(number) not in here:
+            lines.append(f"{number}, {CASES[number]}: {_other(number)}")
+    return lines

@@ -280,8 +280,8 @@ TOOLS = (
     ),
     Program(
         "fc-match",
-        "/usr/bin/fc-match --mkdir /var/cache/fontconfig --add /etc/fonts --add /usr/share/fontconfig "
-        f"{library('usr/share/fonts/truetype/dejavu')}",
+        "/usr/bin/fc-match --mkdir /var/cache/fontconfig "
+        f"{library('etc/fonts', 'usr/share/fontconfig')} {library('usr/share/fonts/truetype/dejavu')}",
         "'DejaVu Sans'",
         says="DejaVuSans.ttf",
         case=(61,),

@@ -10,19 +10,14 @@ from pathlib import Path
 import pytest
 
 from elfpack.runtime import module
-from tests.docker.cases import BY_MODULE, CASES, ELSEWHERE, NOT_SHOWN
+from tests.docker.cases import CASES, shown, told
 from tests.docker.comparing import compare, contained, need_programs, programs
-from tests.docker.conftest import Line, Report
+from tests.docker.conftest import Line, Report, Tell
 from tests.docker.engine import Engine
-from tests.docker.lookup_rows import LOOKUPS
 from tests.docker.packing import build, elfpack, words
-from tests.docker.plain_rows import PLAIN
-from tests.docker.plugin_rows import PLUGINS
 from tests.docker.program import BARE, Naive, Plain, Program
+from tests.docker.programs_rows import PLAIN, PROGRAMS, ROWS
 
-PROGRAMS = (*LOOKUPS, *PLUGINS)
-ROWS = (*PROGRAMS, *PLAIN)
-TESTS = Path(__file__).parents[1]
 NAIVE = [
     pytest.param(row, naive, id=f"{row.name}, naive{number or ''}")
     for row in PROGRAMS
@@ -59,7 +54,7 @@ def test_packed_naively(
     less = replace(row, layer=request, inside=args, options=options)
     inside, size = contained(less, engine, here)
     fails = inside.status == naive.status and naive.says.encode() in inside.stdout + inside.stderr
-    report(Line(f"{row.name}, naive", "-", inside.status, fails, size))
+    report(Line(f"{row.name}, naive", "-", inside.status, fails, size, "fails"))
     assert fails, inside
 
 
@@ -78,20 +73,8 @@ def test_nothing_is_added(row: Plain, here: Path) -> None:
     assert sources - _ALWAYS <= set(row.adds)
 
 
-def _shown(number: int) -> str | None:
-    """By what a case is shown."""
-    rows = [row.name for row in ROWS if number in row.case]
-    if rows:
-        return ", ".join(rows)
-    if number in ELSEWHERE:
-        file, text = ELSEWHERE[number]
-        return f"{file}: {text}" if text in (TESTS / file).read_text(encoding="utf-8") else None
-    name = BY_MODULE.get(number)
-    if name is not None and (module(name) is None or (TESTS / f"docker/test_{name}.py").exists()):
-        return f"module {name}"
-    return NOT_SHOWN.get(number)
-
-
-def test_every_case_is_shown_or_said_why_not() -> None:
+def test_every_case_is_shown_or_said_why_not(tell: Tell) -> None:
+    for line in told(ROWS):
+        tell(line)
     assert {number for row in ROWS for number in row.case} <= set(CASES)
-    assert [number for number in CASES if _shown(number) is None] == []
+    assert [number for number, how in shown(ROWS).items() if how is None] == []

@@ -130,7 +130,7 @@ def _fetch(machine: Machine, place: Path) -> None:
         (place / directory).mkdir(parents=True, exist_ok=True)
     (place / "status").touch()
     architecture = machine.architecture or machine.name
-    settings = (
+    settings: tuple[str, ...] = (
         f"Dir::State={place}",
         f"Dir::State::lists={place}/lists",
         f"Dir::State::status={place}/status",
