@@ -131,6 +131,9 @@ class SmallView:
         return None
 
     def link(self, path: str) -> str | None:
+        directory, _, name = path.rpartition("/")
+        if directory and path not in self.files:  # links on the way are followed
+            path = f"{self.real(directory)}/{name}"
         content = self.files.get(path)
         if isinstance(content, str) and content.startswith("-> "):
             return content.removeprefix("-> ")
