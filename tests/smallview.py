@@ -43,6 +43,7 @@ class Thing:
     notes: tuple[tuple[str, int, bytes], ...] = ()
     go: GoProgram | None = None
     soname: str | None = None
+    needed: tuple[str, ...] = ()
     opens: tuple[str, ...] = ()
     """The names that its search would find, in ``/lib64``."""
 
@@ -100,7 +101,7 @@ class SmallView:
         return self._thing(this).go
 
     def exists(self, path: str) -> bool:
-        return self.read(path) is not None
+        return (self.real(path) or "") in self.files
 
     def entries(self, directory: str) -> tuple[tuple[str, str], ...]:
         top = (self.real(directory) or directory).rstrip("/") + "/"
@@ -164,11 +165,13 @@ class SmallView:
 
 def _object(number: int, thing: Thing) -> Object:
     label = thing.path if thing.role != "library" else posixpath.basename(thing.path)
-    return Object(label, _hit(thing.path, thing.soname), thing.role, thing.libc, (number, 0))
+    return Object(
+        label, _hit(thing.path, thing.soname, thing.needed), thing.role, thing.libc, (number, 0)
+    )
 
 
-def _hit(path: str, soname: str | None = None) -> Hit:
-    elf = ElfFile(_HEADER)._replace(soname=soname)
+def _hit(path: str, soname: str | None = None, needed: tuple[str, ...] = ()) -> Hit:
+    elf = ElfFile(_HEADER)._replace(soname=soname, needed=needed)
     return Hit(path, path, elf, (1, hash(path)), Via(Kind.DEFAULT))
 
 

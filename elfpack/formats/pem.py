@@ -60,6 +60,8 @@ def is_whole(content: bytes) -> bool:
     if len(content) < 2 or content[0] != _SEQUENCE:
         return False
     size, start = content[1], 2
+    if size == 0x80:  # of indefinite length, which DER has not
+        return False
     if size & 0x80:
         start += size & 0x7F
         size = int.from_bytes(content[2:start], "big")

@@ -110,20 +110,20 @@ def _own(
 
 
 def _certificates(raw: bytes, name: str) -> Iterator[bytes]:
+    found = pem.certificates(raw)
+    convert = f"openssl x509 -in {name} -out ca.pem"
     if pem.has_private_key(raw):
         raise RequestError(
             "has a private key in it, which no image may carry",
             path=name,
-            hint=f"take the certificate alone: openssl x509 -in {name} -out ca.pem",
+            hint=f"take the certificate alone: {convert}" if found else "name the certificate",
         )
-    found = pem.certificates(raw)
     if not found:
-        form = " -inform DER" if raw[:1] == b"\x30" else ""
-        raise RequestError(
-            "has no certificate in PEM",
-            path=name,
-            hint=f"write it as one: openssl x509{form} -in {name} -out ca.pem",
-        )
+        if raw[:1] == b"\x30":
+            hint = convert.replace("-in", "-inform DER -in", 1)
+        else:
+            hint = convert if pem.has_certificate(raw) else "it begins with BEGIN CERTIFICATE"
+        raise RequestError("has no certificate in PEM", path=name, hint=hint)
     for number, certificate in enumerate(found, start=1):
         if certificate is None:
             raise RequestError(

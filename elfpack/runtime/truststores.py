@@ -133,8 +133,8 @@ def _gnutls(view: View, this: Object) -> Iterator[Store]:
 
 
 def _curl(view: View, this: Object) -> Iterator[Store]:
-    """What libcurl has of its own: it passes both to its TLS library. GnuTLS reads each file of a directory, so
-    a bundle in it is enough. Source: curl lib/vtls/openssl.c, gtls.c, CAfile and CApath."""
+    """What libcurl has of its own, and passes to its TLS library. GnuTLS reads each file of a
+    directory, so a bundle in it is enough. Source: curl lib/vtls/openssl.c and gtls.c, CApath."""
     files = tuple(map(decode, view.strings(this, _BUNDLE)))
     directories = tuple(map(decode, view.strings(this, _DIRECTORY)))
     if not files and not directories:
