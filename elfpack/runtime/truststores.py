@@ -36,8 +36,11 @@ CONVENTIONAL: Final = Store(
     None,
 )
 """What Go looks for. Source: go src/crypto/x509/root_linux.go, certFiles, certDirectories."""
+_CERT_PEM = "/cert.pem"
 # Rust ends its strings with no NUL.
-_CONVENTIONAL = re.compile("|".join(map(re.escape, CONVENTIONAL.files)).encode())
+_CONVENTIONAL = re.compile(
+    "|".join(re.escape(f) for f in CONVENTIONAL.files if not f.endswith(_CERT_PEM)).encode()
+)
 # What of crypto/x509 is linked in only where certificates are verified by the system's, since
 # Go 1.9. Source: go src/crypto/x509/root_unix.go, root.go.
 _GO = ("crypto/x509.loadSystemRoots", "crypto/x509.initSystemRoots", "crypto/x509.systemRootsPool")
@@ -46,6 +49,7 @@ _GNUTLS = re.compile(r"libgnutls\.so\.")
 _MBEDTLS = re.compile(r"libmbedtls\.so\.")
 _CURL = re.compile(r"libcurl(-[a-z]+)?\.so\.")
 _NSS = "libnss3.so"
+_HOW = "compiled into"
 # Source: openssl crypto/cversion.c or crypto/info.c, OPENSSLDIR; include/internal/cryptlib.h,
 # X509_CERT_FILE, X509_CERT_DIR; the same in LibreSSL.
 _OPENSSLDIR = re.compile(rb'OPENSSLDIR: "(/[^"\0\n]{1,1000})"')
@@ -55,6 +59,8 @@ _DIRECTORY = re.compile(rb"\0(/[!-~]{0,1000}/certs)/?(?=\0)")
 # The variable that OpenSSL reads where it looks for its default file: what is linked in for that.
 # Source: openssl crypto/x509/x509_def.c.
 _BY_DEFAULT = re.compile(rb"SSL_CERT_FILE")
+# The name of a function of libssl, in what it reports as an error.
+_LIBSSL = re.compile(rb"\0(SSL_CTX_new(?:_ex)?)(?=\0)")
 _OWN_BUNDLE = re.compile(rb"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/]{8}")
 
 
@@ -90,7 +96,7 @@ def pkcs11(view: View) -> Iterator[tuple[Object, Evidence]]:
     for this in view.objects():
         if _GNUTLS.match(this.soname) and not view.strings(this, _BUNDLE):
             for text in view.strings(this, re.compile(rb"\0(pkcs11:)(?=\0)")):
-                yield this, Evidence(decode(text), this.label, "compiled into")
+                yield this, Evidence(decode(text), this.label, _HOW)
 
 
 def needed(this: Object, objects: Iterable[Object]) -> Evidence:
@@ -122,14 +128,14 @@ def _libcrypto(libssl: Object, objects: tuple[Object, ...]) -> Object | None:
 def _openssldir(view: View, this: Object) -> Iterator[Store]:
     for raw in view.strings(this, _OPENSSLDIR)[:1]:
         top = decode(raw)
-        evidence = Evidence(top, this.label, "compiled into")
-        yield Store((f"{top}/cert.pem",), (f"{top}/certs",), True, evidence)
+        evidence = Evidence(top, this.label, _HOW)
+        yield Store((top + _CERT_PEM,), (f"{top}/certs",), True, evidence)
 
 
 def _gnutls(view: View, this: Object) -> Iterator[Store]:
     files = tuple(map(decode, view.strings(this, _BUNDLE)))
     if files:
-        yield Store(files, (), False, Evidence(files[0], this.label, "compiled into"))
+        yield Store(files, (), False, Evidence(files[0], this.label, _HOW))
 
 
 def _curl(view: View, this: Object) -> Iterator[Store]:
@@ -140,7 +146,7 @@ def _curl(view: View, this: Object) -> Iterator[Store]:
     if not files and not directories:
         return
     hashed = not any(_GNUTLS.match(name) for name in this.hit.elf.needed)
-    evidence = Evidence((*files, *directories)[0], this.label, "compiled into")
+    evidence = Evidence((*files, *directories)[0], this.label, _HOW)
     if not files and not hashed:
         files = tuple(f"{directory}/ca-certificates.crt" for directory in directories)
     yield Store(files, directories, hashed, evidence)
@@ -148,11 +154,16 @@ def _curl(view: View, this: Object) -> Iterator[Store]:
 
 def _linked_in(view: View, this: Object) -> Iterator[Store]:
     """A TLS library that is linked into a program or an added object, unless it brings its own
-    certificates, as node does."""
+    certificates, as node does. OpenSSL's file is told from libssl's words, for libcrypto alone is
+    no TLS library; the paths of libcurl and of Rust's are conventional."""
     if not view.strings(this, _BY_DEFAULT) or view.strings(this, _OWN_BUNDLE):
         return
-    yield from _openssldir(view, this)
+    if view.strings(this, _LIBSSL):
+        for file in map(decode, view.strings(this, _BUNDLE)):
+            if file.endswith(_CERT_PEM):
+                directory = f"{parent(file)}/certs"
+                yield Store((file,), (directory,), True, Evidence(file, this.label, _HOW))
     named = set(map(decode, view.strings(this, _CONVENTIONAL)))
     files = tuple(file for file in CONVENTIONAL.files if file in named)
     if files:
-        yield Store(files, (), True, Evidence(files[0], this.label, "compiled into"))
+        yield Store(files, (), True, Evidence(files[0], this.label, _HOW))

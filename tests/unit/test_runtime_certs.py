@@ -49,7 +49,9 @@ GIT = (
     _library("libcurl-gnutls.so.4", b"\0/etc/ssl/certs\0", ("libgnutls.so.30",)),
 )
 GO = (Thing("/exe", go=GoProgram("go1.19.8", (), frozenset(("crypto/x509.loadSystemRoots",)))),)
-LINKED = f'\0SSL_CERT_FILE\0OPENSSLDIR: "/usr/local/ssl"\0..{DEBIAN}..'.encode()
+LINKED = b"\0SSL_CERT_FILE\0/usr/local/ssl\0/usr/local/ssl/cert.pem\0/usr/local/ssl/certs\0"
+LIBSSL = b"\0SSL_CTX_new_ex\0"
+RUST = f"SSL_CERT_DIRSSL_CERT_FILE/etc/ssl/cert.pem{DEBIAN}/etc/pki".encode()
 CERT_PEM = {"/usr/lib/ssl/cert.pem": f"-> {DEBIAN}", DEBIAN: ROOT}
 HASHED: Mapping[str, str | bytes] = {
     "/usr/lib/ssl/certs": "-> /etc/ssl/certs",
@@ -151,17 +153,29 @@ CASES = [
         CERT_PEM,
         [],
     ),
-    Case("linked in, by what the root has", (Thing("/exe", content=LINKED),), CERT_PEM, [BUNDLE]),
     Case(
         "linked in, OpenSSL's directory",
-        (Thing("/exe", content=LINKED),),
+        (Thing("/exe", content=LINKED + LIBSSL),),
         {"/usr/local/ssl/cert.pem": ROOT},
         ["file /usr/local/ssl/cert.pem"],
     ),
     Case(
+        "linked in, OpenSSL's hashed directory",
+        (Thing("/exe", content=LINKED + LIBSSL),),
+        {"/usr/local/ssl/certs/1a2b3c4d.0": ROOT},
+        ["file /usr/local/ssl/certs/1a2b3c4d.0"],
+    ),
+    Case(
+        "linked in, libcrypto alone",
+        (Thing("/exe", content=LINKED),),
+        {"/usr/local/ssl/cert.pem": ROOT},
+        [],
+    ),
+    Case("linked in, Rust's", (Thing("/exe", content=RUST),), CERT_PEM, [BUNDLE]),
+    Case(
         "linked in, with certificates of its own",
-        (Thing("/exe", content=LINKED + ROOT.encode()),),
-        CERT_PEM,
+        (Thing("/exe", content=LINKED + LIBSSL + ROOT.encode()),),
+        {"/usr/local/ssl/cert.pem": ROOT},
         [],
     ),
     Case("a program that names a path", (Thing("/exe", content=DEBIAN.encode()),), CERT_PEM, []),
