@@ -362,7 +362,7 @@ def _role(member: Member) -> Role:
 
 
 def _hint(hint: Hint) -> Finding:
-    return Finding(hint.code, hint.path, hint.message, hint.advice, note=True)
+    return Finding(hint.code, hint.path, hint.message, hint.advice, note=not hint.warning)
 
 
 def _chosen(value: object) -> tuple[object, ...] | None:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from elfpack.runtime.certs import Certs
 from elfpack.runtime.dlopen import Dlopen
 from elfpack.runtime.libgcc import Libgcc
 from elfpack.runtime.module import RuntimeModule
 from elfpack.runtime.nss import Nss
 from elfpack.runtime.users import Users
 
-MODULES: Final[tuple[RuntimeModule, ...]] = (Nss(), Users(), Libgcc(), Dlopen())
+MODULES: Final[tuple[RuntimeModule, ...]] = (
+    Nss(),
+    Users(),
+    Libgcc(),
+    Dlopen(),
+    Certs(),
+)
 """All modules, in the order in which they are asked."""
 
 

@@ -127,7 +127,8 @@ class Lacking(NamedTuple):
 
 
 class Hint(NamedTuple):
-    """What elfpack cannot know and says: one note, and a finding in JSON."""
+    """What elfpack cannot know, or leaves out, and says: one note or warning, and a finding in
+    JSON."""
 
     code: str
     """For JSON: ``dlopen-strings``."""
@@ -136,6 +137,8 @@ class Hint(NamedTuple):
     message: str
     advice: str
     evidence: Evidence | None = None
+    warning: bool = False
+    """Something is wrong: a warning instead of a note."""
 
 
 Addition = (
