@@ -22,6 +22,7 @@ PROGRAMS = ("/usr/bin/getent", "/usr/bin/env")
 VALUES = {
     "nss": ("host", "files,dns"),
     "users": ("app:1000:1000",),
+    "tz": ("Europe/Paris", "UTC"),
 }
 """For each module that takes a value, some that it takes."""
 BAD_VALUES = ("", " ", ",", ":", "\0", "../..", "a b", "é", "\n")
