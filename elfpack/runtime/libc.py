@@ -8,12 +8,12 @@ from elfpack.paths import decode
 from elfpack.runtime.module import View
 
 
-def directories(view: View, pattern: re.Pattern[bytes]) -> tuple[str, ...]:
-    """The directories that match in each libc.so.6, and in programs that are linked statically."""
+def directories(view: View, pattern: re.Pattern[bytes], *, static: bool = True) -> tuple[str, ...]:
+    """The directories that match in each libc.so.6, and in programs that are ``static``."""
     found: dict[str, None] = {}
     for this in view.objects():
-        static = this.libc is None and this.role != "library"
-        if static or (this.libc == "glibc" and this.soname == "libc.so.6"):
+        dynamic = this.libc == "glibc" and this.soname == "libc.so.6"
+        if dynamic or (static and this.libc is None and this.role != "library"):
             found.update(dict.fromkeys(map(decode, view.strings(this, pattern))))
     return tuple(found)
 

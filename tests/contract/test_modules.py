@@ -23,6 +23,7 @@ VALUES = {
     "nss": ("host", "files,dns"),
     "users": ("app:1000:1000",),
     "tz": ("Europe/Paris", "UTC"),
+    "gconv": ("UTF-16,ISO8859-15", "latin1//TRANSLIT", "UTF-8"),
 }
 """For each module that takes a value, some that it takes."""
 BAD_VALUES = ("", " ", ",", ":", "\0", "../..", "a b", "é", "\n")
