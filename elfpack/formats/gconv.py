@@ -151,8 +151,8 @@ def names(modules: Modules) -> list[str]:
 
 def subset(modules: Modules, wanted: Iterable[str]) -> Modules:
     """What is needed to convert these character sets into each other and into those that are
-    built in: the steps of the cheapest chains, the shorter ways between them, and all other names
-    of what lies on them."""
+    built in: the modules of the cheapest chains, those for shorter ways between them, all else
+    that these modules convert, and all names of that."""
     wanted = sorted(wanted)
     kept = set(wanted) | BUILT_IN
     for forward in (True, False):
@@ -162,10 +162,11 @@ def subset(modules: Modules, wanted: Iterable[str]) -> Modules:
             while at in ways and at != INTERNAL:
                 at = ways[at]
                 kept.add(at)
-    return Modules(
-        {name: target for name, target in modules.aliases.items() if target in kept - BUILT_IN},
-        tuple(s for s in modules.steps if s.source in kept and s.target in kept | {_ANY}),
-    )
+    targets = kept | {_ANY}
+    files = {s.file for s in modules.steps if s.source in kept and s.target in targets}
+    steps = tuple(step for step in modules.steps if step.file in files)
+    known = {end for step in steps for end in (step.source, step.target)} - BUILT_IN
+    return Modules({n: target for n, target in modules.aliases.items() if target in known}, steps)
 
 
 def _ways(steps: tuple[Step, ...], forward: bool) -> dict[str, str]:

@@ -3,6 +3,7 @@ says that has not got the data."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from tests.docker.conftest import Line, Report
 from tests.docker.engine import Engine, Outcome, on_host
-from tests.docker.packing import build, elfpack, layer, need, words
+from tests.docker.packing import build, elfpack, layer, need, regular_files, words
 
 NONE: Mapping[str, str] = {}
 
@@ -34,9 +35,12 @@ class Row:
     """Of the environment, here and there."""
     here: Mapping[str, str] = field(default_factory=dict)
     """Only on the host."""
+    data: bytes = b""
+    """What is in the file ``{here}/text``."""
 
 
 def _compare(row: Row, engine: Engine, here: Path, report: Report) -> None:
+    (here / "text").write_bytes(row.data)
     build(row.build, here)
     if row.program.startswith("/"):
         need(row.program)
@@ -125,6 +129,105 @@ ZONES = (
     ),
 )
 
+_CONVERTER = (
+    "gcc -shared -fPIC -o libconvert.so {src}/convert.c",
+    "gcc -o converter {src}/converter.c -L. -lconvert -Wl,-rpath,$ORIGIN",
+)
+
+
+def _iconv(options: str, data: bytes, says: str, more: str, less: str) -> Row:
+    return Row(
+        f"iconv {options}",
+        "/usr/bin/iconv",
+        f"{options} {{here}}/text",
+        f"{more} --add {{here}}/text",
+        f"{less} --add {{here}}/text",
+        says=says,
+        data=data,
+    )
+
+
+_SUN = "\N{CJK UNIFIED IDEOGRAPH-65E5}"
+_WITHOUT = "--without gconv"
+
+CHARSETS = (
+    _iconv("-f SHIFT_JIS -t UTF-8", _SUN.encode("shift_jis"), _SUN, "", _WITHOUT),
+    _iconv("-f UTF-16 -t UTF-8", _SUN.encode("utf-16"), _SUN, "", _WITHOUT),
+    _iconv("-f LATIN1 -t UTF-8", b"caf\xe9", "caf\xe9", "", "--with gconv=UTF-16"),
+    _iconv(
+        "-f EUC-JP -t UTF-8",
+        _SUN.encode("euc-jp"),
+        _SUN,
+        "--with gconv=eucjp",
+        "--with gconv=SHIFT_JIS",
+    ),
+    _iconv(
+        "-f ISO-2022-JP -t UTF-16LE",
+        _SUN.encode("iso-2022-jp"),
+        "e",
+        "--with gconv=iso-2022-jp,UTF-16LE",
+        "--with gconv=iso-2022-jp",
+    ),
+    _iconv(
+        "-f MS_KANJI -t UTF-8",
+        _SUN.encode("shift_jis"),
+        _SUN,
+        "--with gconv=SHIFT_JIS",
+        "--with gconv=EUC-JP",
+    ),
+    _iconv(
+        "-f BIG5 -t GB2312",
+        _SUN.encode("big5"),
+        "",
+        "--with gconv=GB2312,BIG5",
+        "--with gconv=GB2312",
+    ),
+    _iconv(
+        "-f UTF-16LE -t ASCII//TRANSLIT",
+        "a\xa9".encode("utf-16-le"),
+        "a(C)",
+        "--with gconv=UTF-16LE//TRANSLIT",
+        "--with gconv=UTF-8",
+    ),
+    Row(
+        "iconv -l",
+        "/usr/bin/iconv",
+        "-l",
+        says="SHIFT_JIS//",
+        less=_WITHOUT,
+    ),
+    Row(
+        "a library that converts, UTF-16",
+        "./converter",
+        "UTF-16LE",
+        build=_CONVERTER,
+        says="h 2",
+        less=_WITHOUT,
+    ),
+    Row(
+        "a library that converts, SHIFT_JIS",
+        "./converter",
+        "SHIFT_JIS",
+        more="--with gconv=SHIFT_JIS",
+        build=_CONVERTER,
+        says="h 1",
+    ),
+    Row(
+        "an added library that converts, SHIFT_JIS",
+        "./opener",
+        "./libconvert.so SHIFT_JIS",
+        "--add ./libconvert.so",
+        "--add ./libconvert.so --without gconv",
+        build=(_CONVERTER[0], "gcc -o opener {src}/opener.c"),
+        says="h 1",
+    ),
+)
+
+
+@pytest.mark.parametrize("row", CHARSETS, ids=lambda row: row.name)
+def test_character_set(row: Row, engine: Engine, tmp_path: Path, report: Report) -> None:
+    _compare(row, engine, tmp_path, report)
+
 
 @pytest.mark.parametrize("row", ZONES, ids=lambda row: row.name)
 def test_time_zone(row: Row, engine: Engine, tmp_path: Path, report: Report) -> None:
@@ -138,3 +241,32 @@ def test_the_local_time_of_a_root(engine: Engine, tmp_path: Path) -> None:
     with engine.imported(told, tmp_path) as image:
         inside = image.run(words(_DATE, tmp_path))
     assert inside[:2] == (0, b"2024-07-03 18:46:40 JST +0900\n"), inside
+
+
+@pytest.mark.parametrize(
+    ("program", "args", "recipe"),
+    [
+        ("./hello", "", "g++ -o hello {src}/hello.cpp"),
+        ("/usr/bin/seq", "3", ""),
+        ("/usr/bin/od", "-c {here}/text", ""),
+        ("/usr/bin/less", "--version", ""),
+    ],
+)
+def test_nothing_is_added(
+    program: str, args: str, recipe: str, engine: Engine, tmp_path: Path, report: Report
+) -> None:
+    (tmp_path / "text").write_text("some text\n")
+    build((recipe,) if recipe else (), tmp_path)
+    if program.startswith("/"):
+        need(program)
+    told, done = layer(f"{program} --add {{here}}/text", "x.tar", tmp_path)
+    assert not re.search(rb"note: (tz|gconv|locale):", done.stderr), done
+    tar = (tmp_path / "x.tar").read_bytes()
+    assert not [name for name in regular_files(tar) if re.search("gconv|zoneinfo|locale", name)]
+    arguments = words(args, tmp_path)
+    outside = on_host([program, *arguments], tmp_path)
+    with engine.imported(told, tmp_path) as image:
+        inside = image.run(arguments)
+    equal = inside[:2] == outside[:2]
+    report(Line(f"{program}, nothing added", outside.status, inside.status, equal, len(tar)))
+    assert equal, f"on the host: {outside}\nin the container: {inside}"

@@ -27,6 +27,11 @@ module GBK// EUC-CN// GBGBK 1
 """
 
 MORE = b"""
+module UTF-16// INTERNAL UTF-16 1
+module INTERNAL UTF-16// UTF-16 1
+module UTF-16LE// INTERNAL UTF-16 1
+module INTERNAL UTF-16LE// UTF-16 1
+alias UTF16LE// UTF-16LE//
 module FAR// NEAR// FARNEAR 1
 module NEAR// FAR// FARNEAR 1
 module NEAR// ISO-10646/UCS4/ /opt/conv/NEAR.so 1
@@ -148,6 +153,7 @@ def test_every_name_is_known() -> None:
         (("NEAR//",), ["/opt/conv/NEAR.so", "NEAR"], []),
         (("FAR//",), ["FARNEAR", "FARNEAR", "/opt/conv/NEAR.so", "NEAR"], ["DISTANT//"]),
         (("NONE//",), [], []),
+        (("UTF-16LE//",), ["UTF-16"] * 4, ["UTF16LE//"]),
     ],
 )
 def test_subset(wanted: tuple[str, ...], modules: list[str], aliases: list[str]) -> None:
