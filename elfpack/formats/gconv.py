@@ -123,6 +123,12 @@ def code(name: str) -> str:
     return name + "/" * (2 - name.count("/"))
 
 
+def is_built_in(name: str) -> bool:
+    """Whether a character set of that name needs no module."""
+    wanted = code(name)
+    return BUILT_IN_ALIASES.get(wanted, wanted) in BUILT_IN
+
+
 def charsets(modules: Modules, name: str) -> frozenset[str] | None:
     """What steps call the character sets of a name: its own name, an alias, or a module's. Those
     that are built in are left out; None for a name that nobody knows."""

@@ -6,12 +6,13 @@ from typing import Final
 
 from elfpack.runtime.gconv import Gconv
 from elfpack.runtime.libgcc import Libgcc
+from elfpack.runtime.locales import Locale
 from elfpack.runtime.module import RuntimeModule
 from elfpack.runtime.nss import Nss
 from elfpack.runtime.timezone import Tz
 from elfpack.runtime.users import Users
 
-MODULES: Final[tuple[RuntimeModule, ...]] = (Nss(), Users(), Libgcc(), Tz(), Gconv())
+MODULES: Final[tuple[RuntimeModule, ...]] = (Nss(), Users(), Libgcc(), Tz(), Gconv(), Locale())
 """All modules, in the order in which they are asked."""
 
 

@@ -59,7 +59,7 @@ class Gconv:
         return names
 
     def propose(self, view: View, chosen: tuple[object, ...] | None) -> Iterator[Addition]:
-        everything, evidence = _evidence(view)
+        everything, evidence = needs(view)
         if chosen is None and evidence is None:
             return
         names = tuple(dict.fromkeys(n for v in chosen or () if isinstance(v, tuple) for n in v))
@@ -84,7 +84,7 @@ class Gconv:
                 yield Lacking(what, chosen is not None, _ADVICE, evidence)
 
 
-def _evidence(view: View) -> tuple[bool, Evidence | None]:
+def needs(view: View) -> tuple[bool, Evidence | None]:
     """Whether there is no telling which modules are needed, and who needs any."""
     library: Evidence | None = None
     for this, evidence in view.importing((_SYMBOL,), "glibc"):
