@@ -49,12 +49,12 @@ def _compare(row: Row, engine: Engine, here: Path, report: Report) -> None:
     assert outside.status == 0, outside
     assert row.says.encode() in outside.stdout, outside
     inside = _inside(row, row.more, engine, here)
-    equal = inside[:2] == outside[:2]
+    equal = inside == outside
     size = (here / "x.tar").stat().st_size
     report(Line(row.name, outside.status, inside.status, equal, size))
     assert equal, f"on the host: {outside}\nin the container: {inside}"
     lacking = _inside(row, row.less, engine, here)
-    assert lacking[:2] != outside[:2], f"it needs nothing: {row.less!r}"
+    assert lacking != outside, f"it needs nothing: {row.less!r}"
 
 
 def _inside(row: Row, options: str, engine: Engine, here: Path) -> Outcome:
@@ -222,6 +222,124 @@ CHARSETS = (
         says="h 1",
     ),
 )
+
+_UTF8 = {"LC_ALL": "C.UTF-8"}
+_WITH_UTF8 = "--with locale=C.UTF-8 --add {here}/text"
+
+LOCALES = (
+    Row(
+        "perl, LC_ALL=C.UTF-8",
+        "/usr/bin/perl",
+        "-e 'print 6*7'",
+        _WITH_UTF8,
+        says="42",
+        variables=_UTF8,
+    ),
+    Row(
+        "locale charmap, LC_ALL=C.UTF-8",
+        "/usr/bin/locale",
+        "charmap",
+        _WITH_UTF8,
+        says="UTF-8",
+        variables=_UTF8,
+    ),
+    Row(
+        "locale charmap, LANG=C.utf8",
+        "/usr/bin/locale",
+        "-c charmap",
+        "--with locale=C.utf8",
+        says="UTF-8",
+        variables={"LANG": "C.utf8", "LC_ALL": ""},
+    ),
+    Row(
+        "sed, LC_ALL=C.UTF-8",
+        "/usr/bin/sed",
+        "s/./x/g {here}/text",
+        _WITH_UTF8,
+        "--add {here}/text",
+        says="xxxx",
+        variables=_UTF8,
+        data="caf\xe9".encode(),
+    ),
+    Row(
+        "wc -m, LC_ALL=C.UTF-8",
+        "/usr/bin/wc",
+        "-m {here}/text",
+        _WITH_UTF8,
+        "--add {here}/text",
+        says="4 ",
+        variables=_UTF8,
+        data="caf\xe9".encode(),
+    ),
+    Row(
+        "ls -b, LC_ALL=C.UTF-8",
+        "/usr/bin/ls",
+        "-b {here}/names",
+        "--with locale=C.UTF-8 --add {here}/names",
+        "--add {here}/names",
+        ("mkdir names", "touch names/caf\xe9"),
+        "caf\xe9",
+        _UTF8,
+    ),
+)
+
+
+@pytest.mark.parametrize("row", LOCALES, ids=lambda row: row.name)
+def test_locale(row: Row, engine: Engine, tmp_path: Path, report: Report) -> None:
+    _compare(row, engine, tmp_path, report)
+
+
+_SORTED = b"a\nA\nb\nB\n"
+_IN_C = b"A\nB\na\nb\n"
+
+
+@pytest.mark.parametrize("kept", ["archive", "directory"])
+def test_a_locale_that_localedef_makes(
+    kept: str, engine: Engine, tmp_path: Path, report: Report
+) -> None:
+    (tmp_path / "text").write_bytes(_IN_C)
+    done = elfpack(["layer", "/usr/bin/sort", "--add", "text", "-o", "root/"], tmp_path)
+    assert done.status == 0, done
+    option = "" if kept == "archive" else "--no-archive "
+    recipe = (
+        "mkdir -p root/usr/lib/locale",
+        f"localedef {option}--prefix={{here}}/root -i en_US -f UTF-8 en_US.UTF-8",
+        "localedef --no-archive -i en_US -f UTF-8 {here}/locales/en_US.utf8",
+    )
+    build(("mkdir locales", *recipe), tmp_path)
+    variables = {"LC_ALL": "en_US.UTF-8"}
+    outside = on_host(["sort", "text"], tmp_path, {**variables, "LOCPATH": f"{tmp_path}/locales"})
+    request = "/usr/bin/sort --root root --add /text"
+    told, _ = layer(f"{request} --with locale=en_US.UTF-8", "x.tar", tmp_path)
+    with engine.imported(told, tmp_path) as image:
+        inside = image.run(["/text"], "--env", "LC_ALL=en_US.UTF-8")
+        normal = image.run(["/text"], "--env", "LC_ALL=en_US.utf8")
+        other = image.run(["/text"], "--env", "LC_ALL=en_GB.UTF-8")
+    size = (tmp_path / "x.tar").stat().st_size
+    equal = inside == outside
+    report(Line(f"sort, en_US.UTF-8 from a {kept}", outside.status, inside.status, equal, size))
+    assert outside[:2] == (0, _SORTED), outside
+    assert equal, f"on the host: {outside}\nin the container: {inside}"
+    assert normal == outside
+    assert other[:2] == (0, _IN_C)
+    names = regular_files((tmp_path / "x.tar").read_bytes())
+    made = {name.split("/")[-1]: name for name in names if "/locale/" in name}
+    assert len(made) == len(list((tmp_path / "locales").glob("*/**/*_*"))) - 1
+    assert all(name.startswith("usr/lib/locale/en_US.utf8/") for name in made.values())
+    told, _ = layer(request, "x.tar", tmp_path)
+    with engine.imported(told, tmp_path) as image:
+        assert image.run(["/text"], "--env", "LC_ALL=en_US.UTF-8")[:2] == (0, _IN_C)
+
+
+def test_musl_needs_no_locale(engine: Engine, tmp_path: Path) -> None:
+    build(("musl-gcc -o charmap {src}/charmap.c",), tmp_path)
+    told, done = layer("./charmap --with locale=C.UTF-8", "x.tar", tmp_path)
+    assert b"musl needs none" in done.stderr, done
+    with engine.imported(told, tmp_path) as image:
+        inside = image.run([], "--env", "LC_ALL=C.UTF-8")
+    assert inside == on_host(["./charmap"], tmp_path, _UTF8)
+    assert inside[:2] == (0, b"UTF-8\n"), inside
+    assert not [n for n in regular_files((tmp_path / "x.tar").read_bytes()) if "locale" in n]
 
 
 @pytest.mark.parametrize("row", CHARSETS, ids=lambda row: row.name)
