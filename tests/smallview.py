@@ -57,6 +57,7 @@ class SmallView:
     libraries: tuple[str, ...] = ()
     """The names that libc's own dlopen() would find, in ``/lib64``."""
     exclude: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def objects(self) -> tuple[Object, ...]:
         return tuple(_object(number, thing) for number, thing in enumerate(self.things))
@@ -151,6 +152,13 @@ class SmallView:
         content = self.files.get(self.real(path) or "")
         raw = content.encode() if isinstance(content, str) else content
         return raw if raw is not None and len(raw) <= most else None
+
+    def part(self, path: str, size: int, offset: int) -> bytes | None:
+        raw = self.read(path, 1 << 40)
+        return None if raw is None else raw[offset : offset + size]
+
+    def variable(self, name: str) -> str:
+        return self.variables.get(name, "")
 
     def absolute(self, path: str) -> str:
         return posixpath.join("/work", path)

@@ -207,6 +207,13 @@ class View(Protocol):
         """The content of a file of the root; None if there is none, or it has more than ``most``
         bytes."""
 
+    def part(self, path: str, size: int, offset: int) -> bytes | None:
+        """Up to ``size`` bytes of a file of the root, from ``offset`` on; fewer at its end, None
+        if there is no such file."""
+
+    def variable(self, name: str) -> str:
+        """A variable of the environment that the image will have; empty if there is none."""
+
     def absolute(self, path: str) -> str:
         """A path that the user wrote, from the working directory."""
 
