@@ -234,12 +234,13 @@ class Collector:
         if library is None or library.kind != "library" or not closure.missing:
             return closure
         for member in self.found.members:
-            around = (*member.closure.around, member.closure)
-            loader = around[0].loader
-            fits = around[0].hits and around[0].hits[0].elf.abi[:3] == library.hit.elf.abi[:3]
-            if loader is None or not fits or around[0].kind == "library":
+            program = member.closure
+            if program.kind == "library" or program.loader is None:
                 continue
-            opened = self._resolver.closure(library, self._options, loader.path, around)
+            if program.hits[0].elf.abi[:3] != library.hit.elf.abi[:3]:
+                continue
+            path = program.loader.path
+            opened = self._resolver.closure(library, self._options, path, (program,))
             if not opened.missing:
                 return opened
         return closure
