@@ -8,8 +8,9 @@ from dataclasses import replace
 from elfpack.errors import IncompleteError
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.planning import container
+from elfpack.planning.additions import opened_objects
 from elfpack.planning.assemble import Assembly, assemble
-from elfpack.planning.collect import Collection, Collector, opened_objects
+from elfpack.planning.collect import Collection, Collector
 from elfpack.planning.entry import Plan
 from elfpack.planning.hints import hints
 from elfpack.planning.place import Placer

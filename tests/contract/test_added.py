@@ -240,3 +240,23 @@ def test_what_is_mounted_in_an_added_directory_is_left_out(tmp_path: Path) -> No
     assert sorted(members((tmp_path / "a.tar").read_bytes())) == ["/app", "/d", "/d/file"]
     assert named.status == 0
     assert "/d/mounted/inside" in members((tmp_path / "b.tar").read_bytes())
+
+
+def test_a_plugin_that_needs_what_the_program_has_loaded(tmp_path: Path) -> None:
+    """By itself it lacks it: its directory is in the program's RUNPATH alone."""
+    system(
+        tmp_path,
+        {
+            "/app/app": program("libcore.so", runpath="$ORIGIN/lib"),
+            "/app/lib/libcore.so": library("libcore.so"),
+            "/app/plugins/a.so": library("a.so", "libcore.so"),
+            "/app/plugins/b.so": library("b.so", "libnone.so"),
+        },
+    )
+    dry = ("layer", "--root", str(tmp_path), "/app/app", "--dry-run", "--add")
+    listed = {line.split()[0] for line in elfpack(*dry, "/app/plugins/a.so").out}
+    assert {"/app/plugins/a.so", "/app/lib/libcore.so"} <= listed
+    ran = elfpack(*dry, "/app/plugins")
+    assert ran.status == 1
+    (told,) = ran.err
+    assert "libnone.so is missing" in told

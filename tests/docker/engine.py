@@ -59,11 +59,10 @@ class Image(NamedTuple):
     name: str
 
     def run(self, args: Sequence[str], *options: str) -> Outcome:
-        """A container of it, with its own entrypoint; without a network, unless an option gives it
-        one."""
+        """A container of it, with its own entrypoint, and without a network unless the options
+        name one."""
         words = ["docker", "run", "--rm"]
-        if not any(option.startswith("--network") for option in options):
-            words += ["--network", "none"]
+        words += [] if "--network" in options else ["--network", "none"]
         for key, value in ENVIRONMENT.items():
             words += ["--env", f"{key}={value}"]
         return run([*words, *options, self.name, *args], Path("/"))
