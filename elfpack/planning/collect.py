@@ -24,9 +24,10 @@ from elfpack.loader.hwcaps import BASELINE
 from elfpack.loader.program import Program, Script
 from elfpack.loader.remarks import foreign, told_foreign
 from elfpack.loader.resolve import Options, Resolver
-from elfpack.paths import matches
+from elfpack.paths import basename, matches
 from elfpack.planning import additions
 from elfpack.planning.added import AddedFile, added_files
+from elfpack.planning.brought import brought
 from elfpack.planning.entry import Reason
 from elfpack.planning.request import Request, Wanted, wanted
 from elfpack.planning.view import ClosureView, Contents, Seen
@@ -84,6 +85,8 @@ class Collector:
         self._request = request
         self._contents = Contents(resolver.files)
         self._known: set[tuple[int, int]] = set()
+        self._unjudged: list[Closure] = []
+        """Of added files: what one of them lacks, a later one may be."""
         self._run: set[str] = set()
         """The paths of programs that modules added."""
         self._views: dict[tuple[int, ...], ClosureView] = {}
@@ -105,6 +108,8 @@ class Collector:
                     take(wanted(text, self._resolver.files, self._options.cwd))
                 except ElfpackError as e:  # the others are looked at all the same
                     errors.append(e)
+        for closure in self._unjudged:
+            self._judge(closure)
         if not errors:
             self._modules(self._request.modules)
         if self.found.faults:
@@ -156,7 +161,8 @@ class Collector:
 
     def _member(self, member: Member) -> None:
         closure = member.closure
-        self._judge(closure)
+        judge = self._unjudged.append if member.added else self._judge
+        judge(closure)
         self.found.members.append(member)
         if closure.hits:
             self._known.add(closure.hits[0].identity)
@@ -164,7 +170,7 @@ class Collector:
             given = closure.loader.path
             # Also where it is the same: in the image it has to be, too.
             variant = self._resolver.closure(closure.program, self._better, given, closure.around)
-            self._judge(variant)
+            judge(variant)
             self.found.members.append(member._replace(closure=variant, cpu=self._better.cpu))
 
     def _judge(self, closure: Closure) -> None:
@@ -189,6 +195,8 @@ class Collector:
             if matches(missing.name, self._request.allow_missing):
                 self.found.missing.append(missing.name)
                 continue
+            if self._brought(missing.name, closure):
+                continue
             by = ", ".join(missing.needed_by)
             places = ", ".join(missing.searched) or "nowhere"
             faults.append(
@@ -200,6 +208,20 @@ class Collector:
                     f"or go without: --allow-missing {missing.name}",
                 )
             )
+
+    def _brought(self, name: str, closure: Closure) -> bool:
+        """Whether what a library lacks is among the added files, and a program opens it first."""
+        if closure.kind != "library":
+            return False
+        programs = [m.closure for m in self.found.members if m.closure.kind != "library"]
+        added = [m.closure for m in self.found.members if m.added]
+        machine = closure.hits[0].elf.abi[:3]
+        found = brought(name, machine, programs, added, self._contents)
+        if found is not None:
+            by = basename(found.opener.path)
+            told = f"added libraries that need it find it only when {by} has opened it before"
+            self.found.findings.append(Finding("opened-first", found.library.path, told, note=True))
+        return found is not None
 
     # Added files
 

@@ -11,17 +11,25 @@ _LIB = f"/usr/lib/{platform.machine()}-linux-gnu"
 _ANY = "usr/lib/*-linux-gnu"
 
 _JAVA = library("usr/lib/jvm/java-17-openjdk-*", "etc/java-17-openjdk") + " --mkdir /tmp:1777"
-_TLS = (
-    'class Tls { public static void main(String[] a) throws Exception { System.out.println("TLS " '
-    "+ javax.net.ssl.SSLContext.getDefault().getSupportedSSLParameters().getProtocols().length); } "
-    "}"
-)
 JAVA = (
     Program(
         "java -version",
         f"/usr/bin/java {_JAVA}",
         "-version",
         says='openjdk version "17.',
+        case=(6, 45),
+        naive=(Naive("could not find libjava.so", 2),),
+    ),
+    Program(
+        "keytool, with Java's own cryptography",
+        f"/usr/bin/keytool --add ./cert.pem {_JAVA}",
+        "-printcert -file cert.pem",
+        (
+            "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=elfpack -keyout key.pem "
+            "-out cert.pem",
+        ),
+        says="Owner: CN=elfpack",
+        env=("TZ=UTC",),
         case=(6, 45),
         naive=(Naive("could not find libjava.so", 2),),
     ),
@@ -223,14 +231,19 @@ TOOLS = (
     ),
     Program(
         "nmap",
-        "/usr/bin/nmap --add /usr/share/nmap",
-        "-sT -Pn -n -p 1 127.0.0.1 -oG - --unprivileged",
-        says="1/closed/tcp//tcpmux//",
+        "/bin/sh /usr/bin/nmap --add /usr/share/nmap",
+        "-c '/usr/bin/nmap -sT -Pn -n -p 1 127.0.0.1 | while read line; do case $line in "
+        "1/tcp*) echo $line;; esac; done'",
+        says="1/tcp closed tcpmux",
         case=(55,),
-        stderr=False,
         naive=(
-            Naive("Unable to find nmap-services!", 1),
-            Naive("could not locate nse_main.lua", 1, args="--script-help http-title"),
+            Naive("Unable to find nmap-services!", 1, f"/usr/bin/nmap {BARE}", "-p 1 127.0.0.1"),
+            Naive(
+                "could not locate nse_main.lua",
+                1,
+                f"/usr/bin/nmap {BARE}",
+                "--script-help http-title",
+            ),
         ),
     ),
     Program(
@@ -281,7 +294,7 @@ TOOLS = (
     Program(
         "fc-match",
         "/usr/bin/fc-match --mkdir /var/cache/fontconfig "
-        f"{library('etc/fonts', 'usr/share/fontconfig')} {library('usr/share/fonts/truetype/dejavu')}",
+        f"{library('etc/fonts', 'usr/share/fontconfig', 'usr/share/fonts/truetype/dejavu')}",
         "'DejaVu Sans'",
         says="DejaVuSans.ttf",
         case=(61,),
