@@ -107,7 +107,7 @@ SCRIPTING = (
         says="null 127.0.0.1 null http root",
         case=(51,),
         naive=(
-            Naive("uv_os_get_passwd", 1),
+            Naive("uv_os_get_passwd", 1, f"/usr/bin/node {library('usr/share/nodejs')} {BARE}"),
             Naive(
                 "null 127.0.0.1 null 80 root",
                 0,
