@@ -89,9 +89,16 @@ class SmallView:
     def _thing(self, this: Object) -> Thing:
         return self.things[this.position[0]]
 
-    def strings(self, this: Object, pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
-        group = 1 if pattern.groups else 0
-        return tuple(dict.fromkeys(m[group] for m in pattern.finditer(self._thing(this).content)))
+    def strings(
+        self, this: Object, pattern: re.Pattern[bytes], *, whole: bool = False
+    ) -> tuple[bytes, ...]:
+        content = self._thing(this).content
+        if whole:
+            found = [text for text in content.split(b"\0") if pattern.search(text + b"\0")]
+        else:
+            group = 1 if pattern.groups else 0
+            found = [match[group] for match in pattern.finditer(content)]
+        return tuple(dict.fromkeys(found))
 
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
         return tuple(text for o, k, text in self._thing(this).notes if (o, k) == (owner, kind))

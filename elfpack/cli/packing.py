@@ -169,7 +169,7 @@ def run(
             plan = _plan(session, programs, request, output, target.config)
         except ElfpackError as e:
             _explain(talk, session, _resolved(e))
-            raise
+            raise options.elsewhere(e, where) from e
         _explain(talk, session, [placed.closure for placed in plan.record.programs])
         _tell(talk, plan.record, where)
         _remark(talk, session, plan.record)

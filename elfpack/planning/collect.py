@@ -266,7 +266,7 @@ class Collector:
             before = len(self.found.members)
             proposed: dict[Addition, RuntimeModule] = {}
             for module, values in active:
-                view = self._view(None if module.sees_own else module)
+                view = self.view(None if module.sees_own else module)
                 for addition in module.propose(view, values):
                     proposed.setdefault(addition, module)
                     self._addition(addition, module)
@@ -279,9 +279,9 @@ class Collector:
             elif isinstance(addition, Hint):
                 self.found.findings.append(_hint(addition))
 
-    def _view(self, module: RuntimeModule | None) -> ClosureView:
+    def view(self, module: RuntimeModule | None = None) -> ClosureView:
         """What a module sees: all but what it brought itself, which is no evidence for it. Or what
-        it adds could take the place of what made it add that."""
+        it adds could take the place of what made it add that. Without a module, all."""
         seen = tuple(
             Seen(number, member.closure, _role(member))
             for number, member in enumerate(self.found.members)
@@ -338,7 +338,12 @@ class Collector:
         if lacking.requested and matches(lacking.what, self._request.allow_missing):
             self.found.missing.append(lacking.what)
             return
-        because = f", needed for {lacking.evidence}" if lacking.evidence else ""
+        because, evidence = "", lacking.evidence
+        if evidence is not None:
+            itself = evidence.symbol == lacking.what
+            because = (
+                f", {evidence.how} {evidence.object}" if itself else f", needed for {evidence}"
+            )
         finding = Finding(
             f"lacking-{module.name}",
             lacking.what,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from elfpack.blob import Source
@@ -128,8 +129,27 @@ class ClosureView:
                     if symbol in program.functions:
                         yield this, Evidence(symbol, this.label, _GO)
 
-    def strings(self, this: Object, pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
-        return self._contents.strings(this.hit, pattern)
+    def is_own(self, this: Object) -> bool:
+        """Whether an object is one of glibc's own libraries, or the loader."""
+        return is_glibc_own(this.hit, self._closures[this.position[0]])
+
+    def programs(self, this: Object) -> tuple[Hit, ...]:
+        """The programs that load an object."""
+        return tuple(
+            (closure.around or (closure,))[0].hits[0]
+            for closure in self._closures.values()
+            if any(hit.identity == this.hit.identity for hit in closure.hits)
+        )
+
+    def directories(self) -> set[str]:
+        """Where the loaders look by themselves, real paths."""
+        loaders = [c.loader for c in self._closures.values() if c.loader is not None]
+        return {self.real(d) or "" for loader in loaders for d in loader.directories}
+
+    def strings(
+        self, this: Object, pattern: re.Pattern[bytes], *, whole: bool = False
+    ) -> tuple[bytes, ...]:
+        return self._contents.strings(this.hit, pattern, whole=whole)
 
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
         found = self._contents.notes(this.hit)
@@ -255,7 +275,7 @@ class Contents:
         self._carried: dict[tuple[int, int], tuple[frozenset[str], str | None]] = {}
         self._notes: dict[tuple[int, int], tuple[Note, ...]] = {}
         self._go: dict[tuple[int, int], GoProgram | None] = {}
-        self._strings: dict[tuple[tuple[int, int], bytes], tuple[bytes, ...]] = {}
+        self._strings: dict[tuple[tuple[int, int], bytes, bool], tuple[bytes, ...]] = {}
 
     def imports(self, hit: Hit) -> tuple[tuple[str, str | None], ...]:
         """Names and versions. Of an object whose symbol table is broken: none, it cannot run."""
@@ -277,9 +297,10 @@ class Contents:
     def go(self, hit: Hit) -> GoProgram | None:
         return self._once(self._go, hit.identity, hit, read_go, None)
 
-    def strings(self, hit: Hit, pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
-        key = hit.identity, pattern.pattern
-        return self._once(self._strings, key, hit, lambda s: constants(s, pattern), ())
+    def strings(self, hit: Hit, pattern: re.Pattern[bytes], *, whole: bool) -> tuple[bytes, ...]:
+        key = hit.identity, pattern.pattern, whole
+        read = partial(constants, pattern=pattern, whole=whole)
+        return self._once(self._strings, key, hit, read, ())
 
     def _once(
         self, table: dict[K, V], key: K, hit: Hit, read: Callable[[Source], V], broken: V

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from elfpack.runtime.dlopen import Dlopen
 from elfpack.runtime.libgcc import Libgcc
 from elfpack.runtime.module import RuntimeModule
 from elfpack.runtime.nss import Nss
 from elfpack.runtime.users import Users
 
-MODULES: Final[tuple[RuntimeModule, ...]] = (Nss(), Users(), Libgcc())
+MODULES: Final[tuple[RuntimeModule, ...]] = (Nss(), Users(), Libgcc(), Dlopen())
 """All modules, in the order in which they are asked."""
 
 

@@ -168,12 +168,15 @@ class View(Protocol):
     ) -> tuple[tuple[Object, Evidence], ...]:
         """As :meth:`importers`, but every object, each with the first of the symbols it has."""
 
-    def strings(self, this: Object, pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
-        """Each different match of a pattern in the segments of an object that are not writable:
-        its read-only data, its code, its dynamic strings. In file order, at most a thousand.
+    def strings(
+        self, this: Object, pattern: re.Pattern[bytes], *, whole: bool = False
+    ) -> tuple[bytes, ...]:
+        """Each different match of a pattern in the read-only data of an object, in file order, at
+        most a thousand.
 
-        A match is the first group, if the pattern has one, else all of it. The pattern must not
-        match more than 4096 bytes, and should hold the NUL that ends a string.
+        A match is the first group, if the pattern has one, else all of it; with ``whole`` the
+        string that it is in, from NUL to NUL. The pattern must not match more than 4096 bytes.
+        One that begins with a literal byte is much quicker.
         """
 
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
