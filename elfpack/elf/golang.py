@@ -37,9 +37,9 @@ class GoProgram(NamedTuple):
     named after a host (``github.com/...``), which most of a large program is, are not listed."""
 
     @property
-    def has_c(self) -> bool:
-        """Whether it calls C: cgo's way back into Go is linked in."""
-        return _FROM_C in self.functions
+    def is_pure(self) -> bool:
+        """Whether it surely has no C in it: cgo's way back into Go is not linked in."""
+        return bool(self.functions) and _FROM_C not in self.functions
 
 
 def read_go(source: Source) -> GoProgram | None:
@@ -69,6 +69,7 @@ _NOTE_BUILD_ID: Final = 4
 _VERSION_MOST, _TEXT_MOST = 256, 1 << 20
 _FRAME: Final = 16
 """Bytes of the marks before and after the modules' text."""
+_ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
 _SETTING: Final = re.compile(r'build\t("(?:[^"\\]|\\.)*"|`[^`]*`|[^=]*)=(.*)\Z', re.DOTALL)
 
 
@@ -101,13 +102,12 @@ def _information(source: Source, layout: Layout) -> tuple[str, str] | None:
 def _inline(source: Source, at: int, most: int) -> tuple[bytes, int]:
     """A string behind its length, a varint; and where the next one begins."""
     head = source.pread(10, at)
-    size = shift = used = 0
-    for used, byte in enumerate(head, 1):
-        size |= (byte & 0x7F) << shift
-        shift += 7
+    size = used = 0
+    for used, byte in enumerate(head):
+        size |= (byte & 0x7F) << 7 * used
         if byte < 0x80:
             break
-    start = at + used
+    start = at + used + 1
     return _read(source, start, min(size, most)), min(start + size, source.size)
 
 
@@ -145,7 +145,7 @@ def _settings(text: str) -> Iterator[tuple[str, str]]:
 
 def _unquoted(text: str) -> str:
     if len(text) > 1 and text[0] == text[-1] == '"':
-        return re.sub(r'\\(["\\])', r"\1", text[1:-1])
+        return re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), text[1:-1])
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == "`" else text
 
 
@@ -268,6 +268,7 @@ def _scattered(source: Source, table: _Table) -> Iterator[bytes]:
 
 
 # Places
+
 
 def _loaded(layout: Layout) -> list[Segment]:
     return [s for s in layout.segments if s.type == c.PT_LOAD]

@@ -347,7 +347,7 @@ class Collector:
         finding = Finding(
             f"lacking-{module.name}",
             lacking.what,
-            f"the root has none{because}",
+            f"{lacking.state}{because}",
             lacking.advice,
         )
         (self.found.faults if lacking.requested else self.found.findings).append(finding)

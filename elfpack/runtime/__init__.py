@@ -8,9 +8,10 @@ from elfpack.runtime.dlopen import Dlopen
 from elfpack.runtime.libgcc import Libgcc
 from elfpack.runtime.module import RuntimeModule
 from elfpack.runtime.nss import Nss
+from elfpack.runtime.tmp import Tmp
 from elfpack.runtime.users import Users
 
-MODULES: Final[tuple[RuntimeModule, ...]] = (Nss(), Users(), Libgcc(), Dlopen())
+MODULES: Final[tuple[RuntimeModule, ...]] = (Nss(), Users(), Libgcc(), Dlopen(), Tmp())
 """All modules, in the order in which they are asked."""
 
 
