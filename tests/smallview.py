@@ -43,6 +43,7 @@ class Thing:
     notes: tuple[tuple[str, int, bytes], ...] = ()
     go: GoProgram | None = None
     soname: str | None = None
+    machine: int = 62
     opens: tuple[str, ...] = ()
     """The names that its search would find, in ``/lib64``."""
 
@@ -168,11 +169,12 @@ class SmallView:
 
 def _object(number: int, thing: Thing) -> Object:
     label = thing.path if thing.role != "library" else posixpath.basename(thing.path)
-    return Object(label, _hit(thing.path, thing.soname), thing.role, thing.libc, (number, 0))
+    hit = _hit(thing.path, thing.soname, thing.machine)
+    return Object(label, hit, thing.role, thing.libc, (number, 0))
 
 
-def _hit(path: str, soname: str | None = None) -> Hit:
-    elf = ElfFile(_HEADER)._replace(soname=soname)
+def _hit(path: str, soname: str | None = None, machine: int = 62) -> Hit:
+    elf = ElfFile(_HEADER._replace(machine=machine))._replace(soname=soname)
     return Hit(path, path, elf, (1, hash(path)), Via(Kind.DEFAULT))
 
 

@@ -292,4 +292,5 @@ def _places(
 
 def _read(source: Source, at: int, size: int) -> bytes:
     """What is there, fewer bytes at the end of the file."""
-    return source.pread(size, at) if at < source.size else b""
+    left = source.size - at
+    return source.pread(min(size, left), at) if left > 0 else b""

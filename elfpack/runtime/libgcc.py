@@ -45,7 +45,7 @@ class Libgcc:
                 yield Lacking(
                     name,
                     chosen is not None,
-                    "install it (Debian: libgcc-s1), or a thread that ends early aborts the program",
+                    "install it (Debian: libgcc-s1), or a thread ending early aborts the program",
                     evidence,
                 )
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
-from elfpack.errors import RequestError
 from elfpack.runtime.databases import ACCOUNTS
 from elfpack.runtime.module import AddDirectory, Addition, AddText, View
 
@@ -52,7 +51,7 @@ class Users:
         if chosen is None and not found:
             return
         evidence = found[0] if found else None
-        users = _distinct(u for u in chosen or () if isinstance(u, User))
+        users = list({u.name: u for u in chosen or () if isinstance(u, User)}.values())
         passwd = [f"{u.name}:x:{u.uid}:{u.gid}::/home/{u.name}:/bin/sh\n" for u in users]
         known = {"root", "nogroup"}
         group = [f"{u.name}:x:{u.gid}:\n" for u in users if u.name not in known]
@@ -60,16 +59,3 @@ class Users:
         yield AddText("/etc/group", "".join((*_GROUP, *group)), evidence)
         for user in users:
             yield AddDirectory(f"/home/{user.name}", 0o755, (user.uid, user.gid), evidence)
-
-
-def _distinct(users: Iterable[User]) -> list[User]:
-    """Each once, in the order given."""
-    found: dict[str, User] = {}
-    for user in users:
-        known = found.setdefault(user.name, user)
-        if known != user:
-            raise RequestError(
-                f"user {user.name} is {known.uid}:{known.gid} and {user.uid}:{user.gid}",
-                hint="give --with users one of them",
-            )
-    return list(found.values())
