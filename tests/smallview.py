@@ -43,6 +43,7 @@ class Thing:
     notes: tuple[tuple[str, int, bytes], ...] = ()
     go: GoProgram | None = None
     soname: str | None = None
+    needed: tuple[str, ...] = ()
     machine: int = 62
     opens: tuple[str, ...] = ()
     """The names that its search would find, in ``/lib64``."""
@@ -57,6 +58,7 @@ class SmallView:
     libraries: tuple[str, ...] = ()
     """The names that libc's own dlopen() would find, in ``/lib64``."""
     exclude: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def objects(self) -> tuple[Object, ...]:
         return tuple(_object(number, thing) for number, thing in enumerate(self.things))
@@ -108,7 +110,7 @@ class SmallView:
         return self._thing(this).go
 
     def exists(self, path: str) -> bool:
-        return self.read(path) is not None
+        return (self.real(path) or "") in self.files
 
     def entries(self, directory: str) -> tuple[tuple[str, str], ...]:
         top = (self.real(directory) or directory).rstrip("/") + "/"
@@ -139,6 +141,9 @@ class SmallView:
         return None
 
     def link(self, path: str) -> str | None:
+        directory, _, name = path.rpartition("/")
+        if directory and path not in self.files:  # links on the way are followed
+            path = f"{self.real(directory)}/{name}"
         content = self.files.get(path)
         if isinstance(content, str) and content.startswith("-> "):
             return content.removeprefix("-> ")
@@ -148,6 +153,13 @@ class SmallView:
         content = self.files.get(self.real(path) or "")
         raw = content.encode() if isinstance(content, str) else content
         return raw if raw is not None and len(raw) <= most else None
+
+    def part(self, path: str, size: int, offset: int) -> bytes | None:
+        raw = self.read(path, 1 << 40)
+        return None if raw is None else raw[offset : offset + size]
+
+    def variable(self, name: str) -> str:
+        return self.variables.get(name, "")
 
     def absolute(self, path: str) -> str:
         return posixpath.join("/work", path)
@@ -169,12 +181,14 @@ class SmallView:
 
 def _object(number: int, thing: Thing) -> Object:
     label = thing.path if thing.role != "library" else posixpath.basename(thing.path)
-    hit = _hit(thing.path, thing.soname, thing.machine)
-    return Object(label, hit, thing.role, thing.libc, (number, 0))
+    return Object(label, _hit(thing.path, thing), thing.role, thing.libc, (number, 0))
 
 
-def _hit(path: str, soname: str | None = None, machine: int = 62) -> Hit:
-    elf = ElfFile(_HEADER._replace(machine=machine))._replace(soname=soname)
+def _hit(path: str, thing: Thing | None = None) -> Hit:
+    elf = ElfFile(_HEADER)
+    if thing is not None:
+        header = _HEADER._replace(machine=thing.machine)
+        elf = ElfFile(header)._replace(soname=thing.soname, needed=thing.needed)
     return Hit(path, path, elf, (1, hash(path)), Via(Kind.DEFAULT))
 
 

@@ -11,7 +11,7 @@ from elfpack.planning.config import PLAIN, ImageConfig
 from elfpack.planning.request import Request
 from elfpack.runtime import MODULES, module
 from elfpack.runtime.module import RuntimeModule
-from elfpack.runtime.near import nearest
+from elfpack.runtime.nearest import did_you_mean
 
 Choice = bool | str | Sequence[str]
 """Of a runtime module: off, on, or on with one or several values."""
@@ -85,7 +85,7 @@ def _known(name: str) -> RuntimeModule:
     if found is not None:
         return found
     names = [m.name for m in MODULES]
-    hint = f"{nearest(name, names)}there are {', '.join(names)}"
+    hint = f"{did_you_mean(name, names)} there are {', '.join(names)}".lstrip()
     raise RequestError(f"no runtime module is called {name!r}", hint=hint)
 
 

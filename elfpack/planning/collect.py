@@ -290,7 +290,8 @@ class Collector:
         key = tuple(one.number for one in seen)
         view = self._views.get(key)
         if view is None:
-            view = ClosureView(self._resolver, self._options, seen, self._contents)
+            config = self._request.config
+            view = ClosureView(self._resolver, self._options, seen, self._contents, config)
             self._views[key] = view
         return view
 
@@ -362,7 +363,7 @@ def _role(member: Member) -> Role:
 
 
 def _hint(hint: Hint) -> Finding:
-    return Finding(hint.code, hint.path, hint.message, hint.advice, note=True)
+    return Finding(hint.code, hint.path, hint.message, hint.advice, note=not hint.warning)
 
 
 def _chosen(value: object) -> tuple[object, ...] | None:

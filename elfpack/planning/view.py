@@ -21,6 +21,7 @@ from elfpack.loader.identify import GLIBC
 from elfpack.loader.records import Hit
 from elfpack.loader.resolve import Options, Resolver, loaded
 from elfpack.paths import basename, join, matches
+from elfpack.planning.config import PLAIN, ImageConfig
 from elfpack.root.walk import Place
 from elfpack.runtime.module import Evidence, Found, Object, Role
 
@@ -78,12 +79,18 @@ class ClosureView:
     """The view of one moment: made anew when objects were added. What was read is kept."""
 
     def __init__(
-        self, resolver: Resolver, options: Options, seen: tuple[Seen, ...], contents: Contents
+        self,
+        resolver: Resolver,
+        options: Options,
+        seen: tuple[Seen, ...],
+        contents: Contents,
+        config: ImageConfig = PLAIN,
     ) -> None:
         self._resolver = resolver
         self._options = options
         self._closures = {one.number: one.closure for one in seen}
         self._contents = contents
+        self._config = config
         self._objects = tuple(_objects(seen))
         self._index: dict[str, list[_Import]] | None = None
         self._go: list[tuple[Object, GoProgram]] = []
@@ -216,6 +223,25 @@ class ClosureView:
     def read(self, path: str, most: int = TEXT_LIMIT) -> bytes | None:
         raw = self._resolver.files.read_all(path, most)
         return raw if isinstance(raw, bytes) else None
+
+    def part(self, path: str, size: int, offset: int) -> bytes | None:
+        files = self._resolver.files
+        place = files.find(path)
+        if isinstance(place, int) or not place.node.is_regular:
+            return None
+        try:
+            source = files.open(place)
+        except OSError:
+            return None
+        try:
+            return source.pread(size, offset)
+        except OSError:
+            return None
+        finally:
+            source.close()
+
+    def variable(self, name: str) -> str:
+        return self._config.variable(name)
 
     def absolute(self, path: str) -> str:
         return join(self._options.cwd, path)

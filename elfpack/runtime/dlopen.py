@@ -12,7 +12,7 @@ from typing import ClassVar
 from elfpack.formats.dlopennote import OWNER, REQUIRED, SUGGESTED, TYPE, NoteFault, Opens, parse
 from elfpack.paths import decode
 from elfpack.runtime.module import Addition, AddObject, Evidence, Found, Hint, Lacking, Object, View
-from elfpack.runtime.near import nearest
+from elfpack.runtime.nearest import did_you_mean
 
 STRINGS = "strings"
 _VALUES = (SUGGESTED, STRINGS)
@@ -36,8 +36,8 @@ class Dlopen:
         words = tuple(value.split(","))
         for word in words:
             if word not in _VALUES:
-                near = nearest(word, _VALUES)
-                raise ValueError(f"{near}there are suggested and strings")
+                near = did_you_mean(word, _VALUES)
+                raise ValueError(f"{near} there are suggested and strings".lstrip())
         return words
 
     def propose(self, view: View, chosen: tuple[object, ...] | None) -> Iterator[Addition]:

@@ -129,7 +129,8 @@ class Lacking(NamedTuple):
 
 
 class Hint(NamedTuple):
-    """What elfpack cannot know and says: one note, and a finding in JSON."""
+    """What elfpack cannot know, or leaves out, and says: one note or warning, and a finding in
+    JSON."""
 
     code: str
     """For JSON: ``dlopen-strings``."""
@@ -138,6 +139,8 @@ class Hint(NamedTuple):
     message: str
     advice: str
     evidence: Evidence | None = None
+    warning: bool = False
+    """Something is wrong: a warning instead of a note."""
 
 
 Addition = (
@@ -205,6 +208,13 @@ class View(Protocol):
     def read(self, path: str, most: int = 1 << 20) -> bytes | None:
         """The content of a file of the root; None if there is none, or it has more than ``most``
         bytes."""
+
+    def part(self, path: str, size: int, offset: int) -> bytes | None:
+        """Up to ``size`` bytes of a file of the root, from ``offset`` on; fewer at its end, None
+        if there is no such file."""
+
+    def variable(self, name: str) -> str:
+        """A variable of the environment that the image will have; empty if there is none."""
 
     def absolute(self, path: str) -> str:
         """A path that the user wrote, from the working directory."""

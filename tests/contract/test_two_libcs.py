@@ -1,4 +1,4 @@
-"""Programs of several machines, or of two glibcs, in one layer: each gets what its own libc opens."""
+"""Programs of several machines, or two glibcs, in one layer: each gets what its own libc opens."""
 
 from __future__ import annotations
 

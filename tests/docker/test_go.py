@@ -1,4 +1,4 @@
-"""Programs of Go, with and without C in them: each must do from scratch what it does on the host."""
+"""Programs of Go, with and without C in them: from scratch each does what it does on the host."""
 
 from __future__ import annotations
 
