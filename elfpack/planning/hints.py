@@ -12,9 +12,11 @@ from typing import NamedTuple
 from elfpack.errors import Finding
 from elfpack.loader.files import Files
 from elfpack.paths import basename, decode, join, normal, parent
+from elfpack.planning import additions
 from elfpack.planning.view import ClosureView
 from elfpack.root.node import Root
 from elfpack.root.walk import Walker
+from elfpack.runtime.go import ZONES, go_time_zones
 from elfpack.runtime.module import Object
 
 _SHELL = "/bin/sh"
@@ -68,6 +70,8 @@ def hints(view: ClosureView, files: Files, image: Root) -> Iterator[Finding]:
     """What should be told of a plan. ``image`` is the plan as a tree, ``files`` are the root's."""
     inside = Walker(image)
     yield from _shell(view, inside)
+    if isinstance(inside.find(ZONES), int):
+        yield from map(additions.hint, go_time_zones(view))
     seen = _Seen(view, files, inside)
     told: set[str] = set()
     for this in view.objects():
