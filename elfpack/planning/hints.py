@@ -26,6 +26,10 @@ _PATH = re.compile(rb"\0(/[!-9;-~]{3,1000})(?=\0)")
 _LISTED = re.compile(rb"[\0:\"](/[!-9;-~]{3,1000}?)(?=[\0:\"])")
 """A path in a list, or in quotes."""
 _LIBRARY = re.compile(r".\.so(\.[0-9]+)*\Z")
+_SYSTEM = ("/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib")
+_LIBC = {"libc.so.6", "gconv-modules", "gconv-modules.cache"}
+"""A directory that has one of these is libc's: a static program has their paths as well, and the
+module gconv looks after its converters."""
 _NAMED = 3
 """Objects that one line names."""
 
@@ -168,6 +172,8 @@ def _plugins(this: Object, seen: _Seen, told: set[str]) -> Iterator[Finding]:
             continue
         told.add(path)
         names = [name for name, kind in seen.view.entries(path) if kind == "file"]
+        if real in _SYSTEM or not _LIBC.isdisjoint(names):
+            continue
         if any(_LIBRARY.search(name) for name in names):
             yield Finding(
                 "no-plugins",
