@@ -12,6 +12,7 @@ from elfpack.runtime.locales import Locale
 from elfpack.runtime.module import RuntimeModule
 from elfpack.runtime.nss import Nss
 from elfpack.runtime.timezone import Tz
+from elfpack.runtime.tmp import Tmp
 from elfpack.runtime.users import Users
 
 MODULES: Final[tuple[RuntimeModule, ...]] = (
@@ -23,6 +24,7 @@ MODULES: Final[tuple[RuntimeModule, ...]] = (
     Tz(),
     Gconv(),
     Locale(),
+    Tmp(),
 )
 """All modules, in the order in which they are asked."""
 
