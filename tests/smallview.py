@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TypeVar
 
+from elfpack.blob import BytesSource, Source
 from elfpack.elf.file import ElfFile, Header
 from elfpack.elf.golang import GoProgram
 from elfpack.loader.records import Hit, Kind, Via
@@ -28,6 +31,7 @@ from elfpack.runtime.module import (
     Role,
 )
 
+V = TypeVar("V")
 _HEADER = Header(b"\x7fELF\2\1\1" + bytes(9), 3, 62, 1, 0, 0, 56, 0, 0, 0)
 
 
@@ -141,8 +145,15 @@ class SmallView:
         raw = content.encode() if isinstance(content, str) else content
         return raw if raw is not None and len(raw) <= most else None
 
+    def derived(self, path: str, read: Callable[[Source], V]) -> V | None:
+        content = self.read(path, 1 << 30)
+        return None if content is None else read(BytesSource(content))
+
     def absolute(self, path: str) -> str:
         return posixpath.join("/work", path)
+
+    def dropped(self, path: str) -> bool:
+        return any(fnmatchcase(path, glob) for glob in self.exclude if "/" in glob)
 
     def excluded(self, name: str) -> bool:
         return name in self.exclude

@@ -290,7 +290,8 @@ class Collector:
         key = tuple(one.number for one in seen)
         view = self._views.get(key)
         if view is None:
-            view = ClosureView(self._resolver, self._options, seen, self._contents)
+            dropped = self._request.dropped_paths
+            view = ClosureView(self._resolver, self._options, seen, self._contents, dropped)
             self._views[key] = view
         return view
 
