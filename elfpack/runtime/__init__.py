@@ -7,9 +7,10 @@ from typing import Final
 from elfpack.runtime.libgcc import Libgcc
 from elfpack.runtime.module import RuntimeModule
 from elfpack.runtime.nss import Nss
+from elfpack.runtime.strace import Strace
 from elfpack.runtime.users import Users
 
-MODULES: Final[tuple[RuntimeModule, ...]] = (Nss(), Users(), Libgcc())
+MODULES: Final[tuple[RuntimeModule, ...]] = (Nss(), Users(), Libgcc(), Strace())
 """All modules, in the order in which they are asked."""
 
 
