@@ -47,6 +47,7 @@ class Thing:
     notes: tuple[tuple[str, int, bytes], ...] = ()
     go: GoProgram | None = None
     soname: str | None = None
+    needed: tuple[str, ...] = ()
     opens: tuple[str, ...] = ()
     """The names that its search would find, in ``/lib64``."""
 
@@ -60,6 +61,7 @@ class SmallView:
     libraries: tuple[str, ...] = ()
     """The names that libc's own dlopen() would find, in ``/lib64``."""
     exclude: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def objects(self) -> tuple[Object, ...]:
         return tuple(_object(number, thing) for number, thing in enumerate(self.things))
@@ -93,9 +95,16 @@ class SmallView:
     def _thing(self, this: Object) -> Thing:
         return self.things[this.position[0]]
 
-    def strings(self, this: Object, pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
-        group = 1 if pattern.groups else 0
-        return tuple(dict.fromkeys(m[group] for m in pattern.finditer(self._thing(this).content)))
+    def strings(
+        self, this: Object, pattern: re.Pattern[bytes], *, whole: bool = False
+    ) -> tuple[bytes, ...]:
+        content = self._thing(this).content
+        if whole:
+            found = [text for text in content.split(b"\0") if pattern.search(text + b"\0")]
+        else:
+            group = 1 if pattern.groups else 0
+            found = [match[group] for match in pattern.finditer(content)]
+        return tuple(dict.fromkeys(found))
 
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
         return tuple(text for o, k, text in self._thing(this).notes if (o, k) == (owner, kind))
@@ -104,7 +113,7 @@ class SmallView:
         return self._thing(this).go
 
     def exists(self, path: str) -> bool:
-        return self.read(path) is not None
+        return (self.real(path) or "") in self.files
 
     def entries(self, directory: str) -> tuple[tuple[str, str], ...]:
         top = (self.real(directory) or directory).rstrip("/") + "/"
@@ -135,6 +144,9 @@ class SmallView:
         return None
 
     def link(self, path: str) -> str | None:
+        directory, _, name = path.rpartition("/")
+        if directory and path not in self.files:  # links on the way are followed
+            path = f"{self.real(directory)}/{name}"
         content = self.files.get(path)
         if isinstance(content, str) and content.startswith("-> "):
             return content.removeprefix("-> ")
@@ -148,6 +160,13 @@ class SmallView:
     def derived(self, path: str, read: Callable[[Source], V]) -> V | None:
         content = self.read(path, 1 << 30)
         return None if content is None else read(BytesSource(content))
+
+    def part(self, path: str, size: int, offset: int) -> bytes | None:
+        raw = self.read(path, 1 << 40)
+        return None if raw is None else raw[offset : offset + size]
+
+    def variable(self, name: str) -> str:
+        return self.variables.get(name, "")
 
     def absolute(self, path: str) -> str:
         return posixpath.join("/work", path)
@@ -172,11 +191,13 @@ class SmallView:
 
 def _object(number: int, thing: Thing) -> Object:
     label = thing.path if thing.role != "library" else posixpath.basename(thing.path)
-    return Object(label, _hit(thing.path, thing.soname), thing.role, thing.libc, (number, 0))
+    return Object(
+        label, _hit(thing.path, thing.soname, thing.needed), thing.role, thing.libc, (number, 0)
+    )
 
 
-def _hit(path: str, soname: str | None = None) -> Hit:
-    elf = ElfFile(_HEADER)._replace(soname=soname)
+def _hit(path: str, soname: str | None = None, needed: tuple[str, ...] = ()) -> Hit:
+    elf = ElfFile(_HEADER)._replace(soname=soname, needed=needed)
     return Hit(path, path, elf, (1, hash(path)), Via(Kind.DEFAULT))
 
 

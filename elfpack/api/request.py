@@ -11,6 +11,7 @@ from elfpack.planning.config import PLAIN, ImageConfig
 from elfpack.planning.request import Request
 from elfpack.runtime import MODULES, module
 from elfpack.runtime.module import RuntimeModule
+from elfpack.runtime.nearest import did_you_mean
 
 Choice = bool | str | Sequence[str]
 """Of a runtime module: off, on, or on with one or several values."""
@@ -83,14 +84,9 @@ def _known(name: str) -> RuntimeModule:
     found = module(name)
     if found is not None:
         return found
-    from difflib import get_close_matches
-
     names = [m.name for m in MODULES]
-    near = get_close_matches(name, names, 1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise RequestError(
-        f"no runtime module is called {name!r}", hint=f"{hint}there are {', '.join(names)}"
-    )
+    hint = f"{did_you_mean(name, names)} there are {', '.join(names)}".lstrip()
+    raise RequestError(f"no runtime module is called {name!r}", hint=hint)
 
 
 def _value(name: str, value: str) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,9 +12,8 @@ from elfpack.api.resolve import remarks, resolve_many, searches
 from elfpack.api.session import Session
 from elfpack.cli import options
 from elfpack.cli.ui import Results, Talk
-from elfpack.errors import ElfpackError, InputError, RequestError
+from elfpack.errors import ElfpackError, RequestError
 from elfpack.loader.closure import Closure
-from elfpack.loader.program import NO_SUCH_FILE
 from elfpack.loader.remarks import FATAL
 from elfpack.paths import matches
 from elfpack.report import ldd, pathlist
@@ -149,20 +147,9 @@ class _Check(NamedTuple):
         return stopped
 
     def error(self, name: str, error: ElfpackError) -> int:
-        if error.message == NO_SUCH_FILE:
-            error = self._elsewhere(name, error)
+        error = options.elsewhere(error, self.where)
         self.talk.error(error)
         return error.exit_code
-
-    def _elsewhere(self, name: str, error: ElfpackError) -> ElfpackError:
-        """The same error with where a file of that name may have been meant to be."""
-        if self.where.inside:
-            hint = f"PROGRAM is a path inside {self.where.root}"
-            return InputError(error.message, path=name, hint=hint)
-        found = None if "/" in name else _on_path(name)
-        if found is None:
-            return error
-        return InputError(f"{NO_SUCH_FILE} here", path=name, hint=f"did you mean {found}?")
 
 
 def _note_script(talk: Talk, closure: Closure) -> None:
@@ -184,14 +171,6 @@ def _note_script(talk: Talk, closure: Closure) -> None:
         talk.note(
             f"{closure.name}: a script, run by {closure.program.path}, whose libraries these are"
         )
-
-
-def _on_path(name: str) -> str | None:
-    for directory in (options.environment("PATH") or "").split(":"):
-        path = f"{directory}/{name}"
-        if directory and os.path.isfile(os.fsencode(path)):
-            return path
-    return None
 
 
 def _checked(

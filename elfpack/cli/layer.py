@@ -32,4 +32,5 @@ def layer(talk: Talk, /, **given: Any) -> int:
 
 
 def _use(plan: Plan, written: Written) -> str:
-    return use.command(plan, written.output, written.form, os.uname().machine)
+    machine, owned = os.uname().machine, os.geteuid() == 0
+    return use.command(plan, written.output, written.form, machine, owned=owned)

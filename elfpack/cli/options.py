@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from elfpack.cli.ui import Talk
-from elfpack.errors import RequestError
+from elfpack.errors import ElfpackError, InputError, RequestError, SeveralErrors
 from elfpack.loader.closure import Closure
+from elfpack.loader.program import NO_SUCH_FILE
 from elfpack.loader.records import Kind
 from elfpack.paths import decode, encode
 from elfpack.root.directory import is_top
@@ -133,3 +134,26 @@ def environment(name: str) -> str | None:
     """A variable of the environment."""
     value = os.environb.get(encode(name))
     return None if value is None else decode(value)
+
+
+def elsewhere(error: ElfpackError, where: Where) -> ElfpackError:
+    """The same error; for a program that is not there, with where it may have been meant to be."""
+    if isinstance(error, SeveralErrors):
+        return SeveralErrors(tuple(elsewhere(one, where) for one in error.errors))
+    name = error.path or ""
+    if error.message != NO_SUCH_FILE or not name:
+        return error
+    if where.inside:
+        return InputError(error.message, path=name, hint=f"PROGRAM is a path inside {where.root}")
+    found = None if "/" in name else _on_path(name)
+    if found is None:
+        return error
+    return InputError(f"{NO_SUCH_FILE} here", path=name, hint=f"did you mean {found}?")
+
+
+def _on_path(name: str) -> str | None:
+    for directory in (environment("PATH") or "").split(":"):
+        path = f"{directory}/{name}"
+        if directory and os.path.isfile(encode(path)):
+            return path
+    return None

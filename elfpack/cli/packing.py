@@ -169,7 +169,7 @@ def run(
             plan = _plan(session, programs, request, output, target.config)
         except ElfpackError as e:
             _explain(talk, session, _resolved(e))
-            raise
+            raise options.elsewhere(e, where) from e
         _explain(talk, session, [placed.closure for placed in plan.record.programs])
         _tell(talk, plan.record, where)
         _remark(talk, session, plan.record)
@@ -285,7 +285,7 @@ def _tell(talk: Talk, plan: Record, where: options.Where) -> None:
     for module in MODULES:
         entries = [e for e in plan.entries if e.reason.source == module.name]
         if entries:
-            names = _few([_short(e.path) for e in entries])
+            names = _few([e.path for e in entries])
             because = ", ".join(_because(e.reason for e in entries))
             talk.note(
                 f"{module.name}: added {names} for {because} (--without {module.name} drops it)"
@@ -305,14 +305,21 @@ def _tell(talk: Talk, plan: Record, where: options.Where) -> None:
 
 
 _MOST_NAMES = 8
-"""Files of one module that a note names."""
+"""Files of one module below one directory that a note names."""
 
 
-def _few(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    if more < 2:
-        return ", ".join(names)
-    return ", ".join(names[:_MOST_NAMES]) + f" and {more} more"
+def _few(paths: list[str]) -> str:
+    """The names of files; where there are many, how many are below which directory."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for path in paths:
+        groups.setdefault(tuple(path.split("/")[:4]), []).append(path)
+    words = []
+    for group in groups.values():
+        if len(group) > _MOST_NAMES:
+            words.append(f"{len(group)} files in {os.path.commonpath(group)}")
+        else:
+            words += map(_short, group)
+    return ", ".join(words)
 
 
 def _short(path: str) -> str:

@@ -19,44 +19,62 @@ MOST = 1000
 _PIECE = 1 << 20
 
 
-def constants(source: Source, pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
-    """Each different match of a pattern in the segments of a file that are not writable, in file
-    order: its first group if it has one, else all of it.
+def constants(
+    source: Source, pattern: re.Pattern[bytes], *, whole: bool = False
+) -> tuple[bytes, ...]:
+    """Each different match of a pattern in the read-only data of a file, in file order.
 
-    A match of more than :data:`LONGEST` bytes may be missed, and none is made of two segments.
+    A match is the pattern's first group if it has one, else all of it; with ``whole`` it reaches
+    from the NUL before it to the NUL behind it, so that a quick pattern for the end of a string
+    finds all of it. A match of more than :data:`LONGEST` bytes may be missed, and none is made of
+    two segments.
 
     Raises:
         ElfFault: the file is broken before its segments are reached.
     """
     found: dict[bytes, None] = {}
     group = 1 if pattern.groups else 0
-    for piece, end in _pieces(source):
-        for match in pattern.finditer(piece):
+    for piece, begin, end in _pieces(source):
+        for match in pattern.finditer(piece, begin):
             if match.start() >= end:
                 break
-            found[match[group]] = None
+            text = _whole(piece, match) if whole else match[group]
+            if text is not None:
+                found[text] = None
             if len(found) >= MOST:
                 return tuple(found)
     return tuple(found)
 
 
-def _pieces(source: Source) -> Iterator[tuple[bytes, int]]:
-    """The bytes to look at, and up to where in them a match may begin: the next piece has the
-    rest."""
+def _whole(piece: bytes, match: re.Match[bytes]) -> bytes | None:
+    """The string around a match; None for one that is too long to name anything."""
+    low = max(0, match.start() - LONGEST)
+    start = piece.rfind(b"\0", low, match.start()) + 1
+    end = piece.find(b"\0", match.start(), match.end() + LONGEST)
+    if end < 0 or (not start and low):
+        return None
+    return piece[start:end]
+
+
+def _pieces(source: Source) -> Iterator[tuple[bytes, int, int]]:
+    """The bytes to look at, and from where up to where in them a match may begin: what is before
+    and behind belongs to the pieces beside it."""
     for start, end in _ranges(source):
         for at in range(start, end, _PIECE):
-            size = min(_PIECE + LONGEST, end - at)
-            raw = source.pread(size, at)
-            yield raw, _PIECE if at + _PIECE < end else len(raw)
+            before = min(LONGEST, at - start)
+            raw = source.pread(min(before + _PIECE + LONGEST, end - at + before), at - before)
+            yield raw, before, before + _PIECE
 
 
 def _ranges(source: Source) -> list[tuple[int, int]]:
-    """The parts of the file that are mapped and not written to, each byte once."""
-    wanted = sorted(
-        (s.offset, min(s.offset + s.filesz, source.size))
-        for s in read_layout(source).segments
-        if s.type == c.PT_LOAD and not s.flags & c.PF_W
-    )
+    """The parts of the file that hold constants, each byte once: segments that are neither
+    written to nor executed; in a file without any, as older linkers make them, all that are not
+    written to, or all (``ld -N``)."""
+    loaded = [s for s in read_layout(source).segments if s.type == c.PT_LOAD]
+    kept = [s for s in loaded if not s.flags & c.PF_W]
+    data = [s for s in kept if not s.flags & c.PF_X]
+    chosen = data or kept or loaded
+    wanted = sorted((s.offset, min(s.offset + s.filesz, source.size)) for s in chosen)
     found: list[tuple[int, int]] = []
     for start, end in wanted:
         if found and start < found[-1][1]:  # they overlap, which no linker does

@@ -79,7 +79,9 @@ def _check_strangers(path: bytes, output: str, own: bytes = b"") -> None:
     if stranger is not None:
         known = marker.is_marked(path)
         raise OutputError(
-            f"holds {decode(stranger)}, which elfpack did not write" if known else "is not empty",
+            f"holds {decode(stranger)}, which elfpack did not write like that"
+            if known
+            else "is not empty",
             path=output,
             hint="move it away" if known else "name a directory that is empty or does not exist",
         )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -20,12 +19,10 @@ from elfpack.formats.oci import Descriptor, Image, Platform
 from elfpack.formats.reference import Reference
 from elfpack.pack import output as out
 from elfpack.pack.atomic import new_file, new_tree, write_all
-from elfpack.pack.tar import members
+from elfpack.pack.tar import directory_header, end_of, file_header, members, padding_of
 from elfpack.paths import encode, is_utf8, printable
 from elfpack.planning.entry import Plan
 
-_BLOCK = 512
-_RECORD = 20 * _BLOCK
 _UNKNOWN = Descriptor(oci.LAYER, "sha256:" + 64 * "0", 0)
 
 
@@ -209,29 +206,20 @@ def _size(plan: Plan) -> int:
 
 def before(layer: Descriptor, epoch: int) -> bytes:
     """What stands before the layer in an archive: of one length, whatever its digest."""
-    directories = (_header(path, tarfile.DIRTYPE, 0, epoch) for path in ("blobs", oci.BLOBS))
-    return b"".join((*directories, _header(layer.path, tarfile.REGTYPE, layer.size, epoch)))
+    directories = (directory_header(path, epoch) for path in ("blobs", oci.BLOBS))
+    return b"".join((*directories, file_header(layer.path, layer.size, epoch)))
 
 
 def _behind(made: Image, size: int, epoch: int) -> Iterator[bytes]:
     """What follows it. ``size``: bytes before."""
-    padding = bytes(-size % _BLOCK)
-    files = b"".join(
-        _header(file.path, tarfile.REGTYPE, len(file.content), epoch)
+    files = padding_of(size) + b"".join(
+        file_header(file.path, len(file.content), epoch)
         + file.content
-        + bytes(-len(file.content) % _BLOCK)
+        + padding_of(len(file.content))
         for file in made.files
     )
-    yield padding + files
-    end = size + len(padding) + len(files) + 2 * _BLOCK
-    yield bytes(2 * _BLOCK + -end % _RECORD)
-
-
-def _header(path: str, kind: bytes, size: int, epoch: int) -> bytes:
-    info = tarfile.TarInfo(path)
-    info.type, info.size, info.mtime = kind, size, epoch
-    info.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
-    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+    yield files
+    yield end_of(size + len(files))
 
 
 def _layout(plan: Plan, tags: Sequence[Reference], top: bytes, output: str) -> Image:

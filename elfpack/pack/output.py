@@ -80,7 +80,9 @@ def check_place(output: str, endings: Sequence[str], tree: str) -> None:
     if not _ends(output, endings) and not os.path.isdir(encode(output)):
         known = ", ".join(endings)
         raise RequestError(
-            "its ending says nothing", path=output, hint=f"{known}, a path ending in /, or -"
+            "its ending says nothing",
+            path=output or "''",
+            hint=f"{known}, a path ending in /, or -",
         )
     check_file(output, tree)
 

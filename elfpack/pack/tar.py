@@ -42,12 +42,32 @@ def members(plan: Plan) -> Iterator[bytes | Blob]:
         size += len(header)
         if isinstance(entry, Regular) and entry.blob.size:
             yield entry.blob
-            padding = -entry.blob.size % _BLOCK
+            padding = padding_of(entry.blob.size)
             if padding:
-                yield bytes(padding)
-            size += entry.blob.size + padding
+                yield padding
+            size += entry.blob.size + len(padding)
+    yield end_of(size)
+
+
+def directory_header(path: str, epoch: int) -> bytes:
+    """The header of a directory that anybody may read."""
+    return _header(_Member(b"5", encode(path) + b"/", mode=0o755), epoch)
+
+
+def file_header(path: str, size: int, epoch: int) -> bytes:
+    """The header of a file of that size that anybody may read."""
+    return _header(_Member(b"0", encode(path), mode=0o644, size=size), epoch)
+
+
+def padding_of(size: int) -> bytes:
+    """What follows content of that size."""
+    return bytes(-size % _BLOCK)
+
+
+def end_of(size: int) -> bytes:
+    """What ends a stream that has that many bytes: two empty blocks, and up to a whole record."""
     end = 2 * _BLOCK
-    yield bytes(end + -(size + end) % _RECORD)
+    return bytes(end + -(size + end) % _RECORD)
 
 
 def _member(entry: Entry) -> _Member:

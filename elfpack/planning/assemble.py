@@ -238,7 +238,7 @@ class Assembly:
                 message += ", and its owner {}:{}".format(*owner) if owner != (0, 0) else ""
             else:
                 mode &= ~SET_ID
-                message = "its setuid or setgid bit is dropped"
+                message = "its setuid or setgid bits are dropped"
             self._tell_privilege(path, message)
         if capability:
             kept = "keeps its file capabilities"
@@ -249,7 +249,7 @@ class Assembly:
         if self._keep:
             self.findings.append(Finding("privileges-kept", path, message, note=True))
             return
-        hint = "--keep-privileges keeps it"
+        hint = "--keep-privileges keeps them"
         self.findings.append(Finding("privileges-dropped", path, message, hint))
 
     def _executable(self, put: Put, mode: int) -> None:

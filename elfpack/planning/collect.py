@@ -5,7 +5,7 @@ One loop, which only grows a set and so ends: what was added may wake a module.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -25,22 +25,17 @@ from elfpack.loader.program import Program, Script
 from elfpack.loader.remarks import foreign, told_foreign
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.paths import matches
+from elfpack.planning import additions
 from elfpack.planning.added import AddedFile, added_files
-from elfpack.planning.entry import Opened, Reason
+from elfpack.planning.entry import Reason
 from elfpack.planning.request import Request, Wanted, wanted
 from elfpack.planning.view import ClosureView, Contents, Seen
 from elfpack.root.walk import Place
 from elfpack.runtime import MODULES
 from elfpack.runtime.module import (
-    AddBytes,
-    AddDirectory,
-    AddFile,
     Addition,
-    AddLink,
     AddObject,
     AddProgram,
-    AddText,
-    Evidence,
     Hint,
     Lacking,
     Role,
@@ -266,7 +261,7 @@ class Collector:
             before = len(self.found.members)
             proposed: dict[Addition, RuntimeModule] = {}
             for module, values in active:
-                view = self._view(None if module.sees_own else module)
+                view = self.view(None if module.sees_own else module)
                 for addition in module.propose(view, values):
                     proposed.setdefault(addition, module)
                     self._addition(addition, module)
@@ -277,11 +272,11 @@ class Collector:
             if isinstance(addition, Lacking):
                 self._lacking(addition, module)
             elif isinstance(addition, Hint):
-                self.found.findings.append(_hint(addition))
+                self.found.findings.append(additions.hint(addition))
 
-    def _view(self, module: RuntimeModule | None) -> ClosureView:
+    def view(self, module: RuntimeModule | None = None) -> ClosureView:
         """What a module sees: all but what it brought itself, which is no evidence for it. Or what
-        it adds could take the place of what made it add that."""
+        it adds could take the place of what made it add that. Without a module, all."""
         seen = tuple(
             Seen(number, member.closure, _role(member))
             for number, member in enumerate(self.found.members)
@@ -290,17 +285,19 @@ class Collector:
         key = tuple(one.number for one in seen)
         view = self._views.get(key)
         if view is None:
-            dropped = self._request.dropped_paths
-            view = ClosureView(self._resolver, self._options, seen, self._contents, dropped)
+            config, dropped = self._request.config, self._request.dropped_paths
+            view = ClosureView(self._resolver, self._options, seen, self._contents, config, dropped)
             self._views[key] = view
         return view
 
     def _addition(self, addition: Addition, module: RuntimeModule) -> None:
         if isinstance(addition, AddObject):
-            self._opened(addition, _reason(module, addition.evidence, addition.name))
+            self._opened(addition, additions.reason(module, addition.evidence, addition.name))
         elif isinstance(addition, AddProgram) and addition.path not in self._run:
             self._run.add(addition.path)
-            self._added_program(addition.path, _reason(module, addition.evidence, addition.path))
+            self._added_program(
+                addition.path, additions.reason(module, addition.evidence, addition.path)
+            )
 
     def _opened(self, addition: AddObject, reason: Reason) -> None:
         hit = addition.found.hit
@@ -339,14 +336,8 @@ class Collector:
         if lacking.requested and matches(lacking.what, self._request.allow_missing):
             self.found.missing.append(lacking.what)
             return
-        because = f", needed for {lacking.evidence}" if lacking.evidence else ""
-        finding = Finding(
-            f"lacking-{module.name}",
-            lacking.what,
-            f"the root has none{because}",
-            lacking.advice,
-        )
-        (self.found.faults if lacking.requested else self.found.findings).append(finding)
+        kept = self.found.faults if lacking.requested else self.found.findings
+        kept.append(additions.lacking(lacking, module))
 
 
 def _role(member: Member) -> Role:
@@ -357,44 +348,7 @@ def _role(member: Member) -> Role:
     return "program" if by_user or member.closure.kind != "library" else "library"
 
 
-def _hint(hint: Hint) -> Finding:
-    return Finding(hint.code, hint.path, hint.message, hint.advice, note=True)
-
-
 def _chosen(value: object) -> tuple[object, ...] | None:
     if value is None:
         return None
     return value if isinstance(value, tuple) else ()
-
-
-def _reason(module: RuntimeModule, evidence: Evidence | None, name: str = "") -> Reason:
-    if evidence is None:
-        return Reason(module.name, name)
-    return Reason(module.name, *evidence)
-
-
-Placeable = AddFile | AddProgram | AddText | AddBytes | AddLink | AddDirectory
-"""The additions that are no objects."""
-
-
-def reasons(found: Collection) -> Iterator[tuple[Placeable, Reason]]:
-    """The additions that are no objects, with the reason for each."""
-    for addition, module in found.additions.items():
-        if isinstance(addition, Placeable):
-            yield addition, _reason(module, addition.evidence)
-
-
-def module_objects(found: Collection) -> Iterator[tuple[AddObject, Reason]]:
-    """The objects that modules added, with the reason for each."""
-    for addition, module in found.additions.items():
-        if isinstance(addition, AddObject):
-            yield addition, _reason(module, addition.evidence)
-
-
-def opened_objects(found: Collection) -> Iterator[Opened]:
-    """The objects that modules added, by the names that they are opened by."""
-    for addition in found.additions:
-        if isinstance(addition, AddObject):
-            number, opener = addition.found.opener
-            by = found.members[number].closure.hits[opener] if opener is not None else None
-            yield Opened(addition.name, addition.found.hit, by.identity if by else None)

@@ -8,14 +8,17 @@ from dataclasses import replace
 from elfpack.errors import IncompleteError
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.planning import container
+from elfpack.planning.additions import opened_objects
 from elfpack.planning.assemble import Assembly, assemble
-from elfpack.planning.collect import Collection, Collector, opened_objects
+from elfpack.planning.collect import Collection, Collector
 from elfpack.planning.entry import Plan
+from elfpack.planning.hints import hints
 from elfpack.planning.place import Placer
 from elfpack.planning.platforms import platforms
 from elfpack.planning.request import Request, made_directory
 from elfpack.planning.searchpath import SearchPath
 from elfpack.planning.settle import Image, dangling, differences, image_of, told, unloaded
+from elfpack.planning.view import ClosureView
 
 
 def make(resolver: Resolver, options: Options, request: Request) -> Plan:
@@ -28,7 +31,8 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
     """
     finish = _finisher(request)
     directories = tuple(made_directory(text) for text in request.directories)
-    found = Collector(resolver, options, request).run()
+    collector = Collector(resolver, options, request)
+    found = collector.run()
     placer = Placer(resolver.files, options.cwd)
     assembly = Assembly(resolver.files, keep_privileges=request.keep_privileges)
     assembly.add_all(placer.run(found, directories))
@@ -40,7 +44,7 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
         image = image_of(plan, asked)
         lost = differences(plan, image, resolver, asked)
         if not lost:
-            return _complete(plan, image, resolver)
+            return _complete(plan, image, resolver, collector.view())
         if not search_path.add(lost):
             break
         assembly.revise(search_path.puts())
@@ -53,13 +57,14 @@ _ROUNDS = 4
 with the rest of what is lost, and once more."""
 
 
-def _complete(plan: Plan, image: Image, resolver: Resolver) -> Plan:
+def _complete(plan: Plan, image: Image, resolver: Resolver, view: ClosureView) -> Plan:
     """What a plan that is right tells besides."""
     findings = (
         *plan.findings,
         *dangling(plan, image),
         *unloaded(plan, image),
         *container.findings(plan, image.tree),
+        *hints(view, resolver.files, image.tree),
     )
     return replace(plan, findings=findings, platforms=platforms(plan.programs, resolver.files))
 

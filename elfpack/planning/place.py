@@ -17,7 +17,8 @@ from elfpack.loader.program import Script
 from elfpack.loader.records import Hit, Kind
 from elfpack.paths import basename, join, normal, parent
 from elfpack.planning.added import AddedFile
-from elfpack.planning.collect import Collection, Member, Placeable, module_objects, reasons
+from elfpack.planning.additions import Placeable, module_objects, reasons
+from elfpack.planning.collect import Collection, Member
 from elfpack.planning.entry import Placed, Reason
 from elfpack.planning.put import Put, PutDirectory, PutFile, PutLink, PutText
 from elfpack.planning.request import MadeDirectory, Wanted

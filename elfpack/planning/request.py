@@ -137,4 +137,8 @@ def made_directory(text: str) -> MadeDirectory:
     owner = (int(rest[1]), int(rest[2])) if len(rest) == 3 else (0, 0)
     if not 0 <= mode <= 0o7777 or not all(0 <= number < 2**32 for number in owner):
         raise fault
+    if normal(path) == "/":
+        raise RequestError(
+            "every image has one, and the engine says whose it is", path=text, hint="leave it out"
+        )
     return MadeDirectory(normal(path), mode, owner)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from elfpack.blob import Source
@@ -20,6 +21,7 @@ from elfpack.loader.identify import GLIBC
 from elfpack.loader.records import Hit
 from elfpack.loader.resolve import Options, Resolver, loaded
 from elfpack.paths import basename, join, matches
+from elfpack.planning.config import PLAIN, ImageConfig
 from elfpack.root.walk import Place
 from elfpack.runtime.module import Evidence, Found, Object, Role
 
@@ -82,6 +84,7 @@ class ClosureView:
         options: Options,
         seen: tuple[Seen, ...],
         contents: Contents,
+        config: ImageConfig = PLAIN,
         dropped: tuple[str, ...] = (),
     ) -> None:
         """``dropped`` are the patterns of paths that the user drops."""
@@ -90,6 +93,7 @@ class ClosureView:
         self._options = options
         self._closures = {one.number: one.closure for one in seen}
         self._contents = contents
+        self._config = config
         self._objects = tuple(_objects(seen))
         self._index: dict[str, list[_Import]] | None = None
         self._go: list[tuple[Object, GoProgram]] = []
@@ -135,8 +139,27 @@ class ClosureView:
                     if symbol in program.functions:
                         yield this, Evidence(symbol, this.label, _GO)
 
-    def strings(self, this: Object, pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
-        return self._contents.strings(this.hit, pattern)
+    def is_own(self, this: Object) -> bool:
+        """Whether an object is one of glibc's own libraries, or the loader."""
+        return is_glibc_own(this.hit, self._closures[this.position[0]])
+
+    def programs(self, this: Object) -> tuple[Hit, ...]:
+        """The programs that load an object."""
+        return tuple(
+            (closure.around or (closure,))[0].hits[0]
+            for closure in self._closures.values()
+            if any(hit.identity == this.hit.identity for hit in closure.hits)
+        )
+
+    def directories(self) -> set[str]:
+        """Where the loaders look by themselves, real paths."""
+        loaders = [c.loader for c in self._closures.values() if c.loader is not None]
+        return {self.real(d) or "" for loader in loaders for d in loader.directories}
+
+    def strings(
+        self, this: Object, pattern: re.Pattern[bytes], *, whole: bool = False
+    ) -> tuple[bytes, ...]:
+        return self._contents.strings(this.hit, pattern, whole=whole)
 
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
         found = self._contents.notes(this.hit)
@@ -203,6 +226,25 @@ class ClosureView:
         if isinstance(place, int) or not place.node.is_regular:
             return None
         return self._contents.derived(place, read)
+
+    def part(self, path: str, size: int, offset: int) -> bytes | None:
+        files = self._resolver.files
+        place = files.find(path)
+        if isinstance(place, int) or not place.node.is_regular:
+            return None
+        try:
+            source = files.open(place)
+        except OSError:
+            return None
+        try:
+            return source.pread(size, offset)
+        except OSError:
+            return None
+        finally:
+            source.close()
+
+    def variable(self, name: str) -> str:
+        return self._config.variable(name)
 
     def absolute(self, path: str) -> str:
         return join(self._options.cwd, path)
@@ -271,7 +313,7 @@ class Contents:
         self._carried: dict[tuple[int, int], tuple[frozenset[str], str | None]] = {}
         self._notes: dict[tuple[int, int], tuple[Note, ...]] = {}
         self._go: dict[tuple[int, int], GoProgram | None] = {}
-        self._strings: dict[tuple[tuple[int, int], bytes], tuple[bytes, ...]] = {}
+        self._strings: dict[tuple[tuple[int, int], bytes, bool], tuple[bytes, ...]] = {}
         self._derived: dict[tuple[tuple[int, int], object], Any] = {}
 
     def imports(self, hit: Hit) -> tuple[tuple[str, str | None], ...]:
@@ -294,9 +336,10 @@ class Contents:
     def go(self, hit: Hit) -> GoProgram | None:
         return self._once(self._go, hit.identity, hit, read_go, None)
 
-    def strings(self, hit: Hit, pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
-        key = hit.identity, pattern.pattern
-        return self._once(self._strings, key, hit, lambda s: constants(s, pattern), ())
+    def strings(self, hit: Hit, pattern: re.Pattern[bytes], *, whole: bool) -> tuple[bytes, ...]:
+        key = hit.identity, pattern.pattern, whole
+        read = partial(constants, pattern=pattern, whole=whole)
+        return self._once(self._strings, key, hit, read, ())
 
     def derived(self, place: Place, read: Callable[[Source], V]) -> V | None:
         """What ``read`` makes of a file; None if it cannot be read."""

@@ -12,15 +12,17 @@ from elfpack.paths import basename
 from elfpack.planning.entry import HardLink, Plan, Regular
 
 
-def command(plan: Plan, output: str, form: str, host: str) -> str:
-    """The ``docker import`` command for an output; ``host`` is this machine, as uname -m has it."""
+def command(plan: Plan, output: str, form: str, host: str, *, owned: bool = True) -> str:
+    """The ``docker import`` command for an output; ``host`` is this machine, as uname -m has it.
+    ``owned`` is whether a tree belongs to whom it should: without root it is the user's."""
     words = ["docker", "import"]
     words += _platform(plan, host)
     if plan.entrypoint is not None:
         # Exec form: an image from scratch has no shell to split a line at spaces.
         words += ["--change", f"ENTRYPOINT {json.dumps([plan.entrypoint])}"]
+    owner = "" if owned else "--owner=0 --group=0 "
     makers = {
-        "tree": f"tar {_attributes(plan)}-C {shlex.quote(output)} -c .",
+        "tree": f"tar {_attributes(plan)}{owner}-C {shlex.quote(output)} -c .",
         "tar.zst": f"zstd -dc {shlex.quote(output)}",  # engines do not import it
     }
     words += ["-" if form in makers else output, name(plan)]

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from typing import Final
 
+from elfpack.runtime.certs import Certs
+from elfpack.runtime.dlopen import Dlopen
+from elfpack.runtime.gconv import Gconv
 from elfpack.runtime.libgcc import Libgcc
+from elfpack.runtime.locales import Locale
 from elfpack.runtime.module import RuntimeModule
 from elfpack.runtime.nss import Nss
 from elfpack.runtime.strace import Strace
+from elfpack.runtime.timezone import Tz
 from elfpack.runtime.users import Users
 
-MODULES: Final[tuple[RuntimeModule, ...]] = (Nss(), Users(), Libgcc(), Strace())
+MODULES: Final[tuple[RuntimeModule, ...]] = (
+    Nss(),
+    Users(),
+    Libgcc(),
+    Dlopen(),
+    Certs(),
+    Tz(),
+    Gconv(),
+    Locale(),
+    Strace(),
+)
 """All modules, in the order in which they are asked."""
 
 

@@ -133,7 +133,8 @@ class Lacking(NamedTuple):
 
 
 class Hint(NamedTuple):
-    """What elfpack cannot know and says: one note, and a finding in JSON."""
+    """What elfpack cannot know, or leaves out, and says: one note or warning, and a finding in
+    JSON."""
 
     code: str
     """For JSON: ``dlopen-strings``."""
@@ -142,6 +143,8 @@ class Hint(NamedTuple):
     message: str
     advice: str
     evidence: Evidence | None = None
+    warning: bool = False
+    """Something is wrong: a warning instead of a note."""
 
 
 Addition = (
@@ -174,12 +177,15 @@ class View(Protocol):
     ) -> tuple[tuple[Object, Evidence], ...]:
         """As :meth:`importers`, but every object, each with the first of the symbols it has."""
 
-    def strings(self, this: Object, pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
-        """Each different match of a pattern in the segments of an object that are not writable:
-        its read-only data, its code, its dynamic strings. In file order, at most a thousand.
+    def strings(
+        self, this: Object, pattern: re.Pattern[bytes], *, whole: bool = False
+    ) -> tuple[bytes, ...]:
+        """Each different match of a pattern in the read-only data of an object, in file order, at
+        most a thousand.
 
-        A match is the first group, if the pattern has one, else all of it. The pattern must not
-        match more than 4096 bytes, and should hold the NUL that ends a string.
+        A match is the first group, if the pattern has one, else all of it; with ``whole`` the
+        string that it is in, from NUL to NUL. The pattern must not match more than 4096 bytes.
+        One that begins with a literal byte is much quicker.
         """
 
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
@@ -210,6 +216,13 @@ class View(Protocol):
     def derived(self, path: str, read: Callable[[Source], V]) -> V | None:
         """What a function makes of the bytes of a file of the root; None if there is no file, or
         it cannot be read. It is called once a file: its answer must depend on nothing else."""
+
+    def part(self, path: str, size: int, offset: int) -> bytes | None:
+        """Up to ``size`` bytes of a file of the root, from ``offset`` on; fewer at its end, None
+        if there is no such file."""
+
+    def variable(self, name: str) -> str:
+        """A variable of the environment that the image will have; empty if there is none."""
 
     def absolute(self, path: str) -> str:
         """A path that the user wrote, from the working directory."""

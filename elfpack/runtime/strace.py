@@ -60,7 +60,12 @@ _AREAS: Final[dict[str, tuple[str, ...]]] = {
 }
 """What is left out, and why."""
 _LEFT_OUT = (*_AREAS, _KEY_FILE, _NO_FILE)
-_KEY = re.compile(rb"^-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[ \t\r]*$", re.MULTILINE)
+_KEY = re.compile(
+    rb"(^)?-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+    rb"(?(1)[ \t\r]*$|[\s\"',+nr\\]{1,40}[A-Za-z0-9+/]{40})",
+    re.MULTILINE,
+)
+"""On lines of its own, or as a string of JSON or a program: source that knows the words has none."""
 _KEY_SIZE = 1 << 20
 """Bytes of a file that are searched for a private key."""
 _SHOWN = 2

@@ -158,6 +158,8 @@ USAGES = [
     ),
     Usage("bad value", ["layer", ENV, "--dry-run", "--with", "users=app"], ["users", "app:"]),
     Usage("no value taken", ["layer", ENV, "--dry-run", "--with", "libgcc=x"], ["libgcc"]),
+    Usage("a program on PATH", ["layer", "env", "-o", "a.tar"], ["no such file here", ENV]),
+    Usage("an empty OUT", ["layer", ENV, "-o", ""], ["'': its ending says nothing"]),
     Usage("root that is no directory", ["deps", "--root", "/nowhere", "/x"], ["/nowhere"]),
     Usage("name that steers a terminal", ["\x1b[2J\n"], [r"\x1b[2J"]),
 ]

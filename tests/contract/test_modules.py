@@ -22,9 +22,16 @@ PROGRAMS = ("/usr/bin/getent", "/usr/bin/env")
 VALUES = {
     "nss": ("host", "files,dns"),
     "users": ("app:1000:1000",),
+    "dlopen": ("suggested", "strings", "suggested,strings"),
+    "certs": ("/etc/ssl/certs/ca-certificates.crt",),
+    "tz": ("Europe/Paris", "UTC"),
+    "locale": ("C.UTF-8", "C"),
+    "gconv": ("UTF-16,ISO8859-15", "latin1//TRANSLIT", "UTF-8"),
 }
 """For each module that takes a value, some that it takes."""
 BAD_VALUES = ("", " ", ",", ":", "\0", "../..", "a b", "é", "\n")
+PATHS = ("certs",)
+"""The modules whose value is a path: any name may be one."""
 PLANNING = {
     *("program", "script", "interpreter", "library", "link", "parent", "added", "mkdir"),
     "ld.so.cache",
@@ -89,6 +96,9 @@ def test_values(this: RuntimeModule) -> None:
 @each_module
 @pytest.mark.parametrize("text", BAD_VALUES, ids=repr)
 def test_bad_value_says_what_it_should_be(this: RuntimeModule, text: str) -> None:
+    if this.name in PATHS and text not in ("", "\0"):
+        assert this.parse(text) == this.parse(text)
+        return
     with pytest.raises(ValueError, match=r"\w+ \w+") as caught:
         this.parse(text)
     assert str(caught.value).isprintable()
@@ -158,13 +168,14 @@ def test_says_what_it_added_and_how_to_go_without(this: RuntimeModule) -> None:
     if this.needs_value:
         ran = run("layer", *PROGRAMS, "--with", this.name, "--dry-run")
         assert ran.status == 2
-        assert "needs a value" in ran.err
+        assert any("needs a value" in line for line in ran.err)
         return
     ran = run("layer", *PROGRAMS, "--with", this.name, "--dry-run")
     assert ran.status == 0, ran.err
     notes = [note for note in ran.said("note") if note.startswith(f"{this.name}: ")]
-    assert len(notes) == 1
-    assert f"--without {this.name}" in notes[0]
+    added = [line for line in ran.out if f"  {this.name}: " in line]
+    assert len(notes) == bool(added), "one note, if it added anything"
+    assert all(f"--without {this.name}" in note for note in notes)
 
 
 def test_without_wins_over_with() -> None:

@@ -92,7 +92,7 @@ def test_what_elfpack_did_not_write_stays(case: Strange, here: Path) -> None:
     case.change(here / "out")
     before = described_tree(here)
     fact = one_error(_layer(here), 2, "out/")
-    assert fact == f"holds {case.told}, which elfpack did not write (move it away)"
+    assert fact == f"holds {case.told}, which elfpack did not write like that (move it away)"
     assert described_tree(here) == before
 
 

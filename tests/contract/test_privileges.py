@@ -78,12 +78,12 @@ def test_dropped(here: Path) -> None:
     ran = elfpack("layer", *ALL, "-o", "x.tar", cwd=here)
     assert ran.status == 0
     assert _of_tar((here / "x.tar").read_bytes()) == DROPPED
-    advice = "(--keep-privileges keeps it)"
+    advice = "(--keep-privileges keeps them)"
     assert sorted(ran.said("warning")) == [
         f"/all: its file capabilities are dropped {advice}",
-        f"/mail: its setuid or setgid bit is dropped {advice}",
+        f"/mail: its setuid or setgid bits are dropped {advice}",
         f"/ping: its file capabilities are dropped {advice}",
-        f"/su: its setuid or setgid bit is dropped {advice}",
+        f"/su: its setuid or setgid bits are dropped {advice}",
     ]
 
 

@@ -59,8 +59,10 @@ class Image(NamedTuple):
     name: str
 
     def run(self, args: Sequence[str], *options: str) -> Outcome:
-        """A container of it, without a network, with its own entrypoint."""
-        words = ["docker", "run", "--rm", "--network", "none"]
+        """A container of it, with its own entrypoint, and without a network unless the options
+        name one."""
+        words = ["docker", "run", "--rm"]
+        words += [] if "--network" in options else ["--network", "none"]
         for key, value in ENVIRONMENT.items():
             words += ["--env", f"{key}={value}"]
         return run([*words, *options, self.name, *args], Path("/"))

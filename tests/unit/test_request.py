@@ -85,6 +85,12 @@ def test_what_is_no_directory_to_make(text: str) -> None:
         made_directory(text)
 
 
+@pytest.mark.parametrize("text", ["/", "//", "/:1777", "/.:755:0:0"])
+def test_the_root_is_there_already(text: str) -> None:
+    with pytest.raises(RequestError, match="every image has one"):
+        made_directory(text)
+
+
 @pytest.mark.parametrize("text", ["/d: 755", "/d:7_5", "/d:0o755", "/d:+755", "/d:755: 1:1"])
 def test_what_only_int_takes_for_a_number(text: str) -> None:
     with pytest.raises(RequestError, match="not a directory to make"):

@@ -1,0 +1,75 @@
+"""Certificates in PEM, and whether a private key is among them.
+
+Source: RFC 7468; OpenSSL crypto/pem/pem_lib.c, PEM_read_bio_ex().
+"""
+
+from __future__ import annotations
+
+import binascii
+
+_BEGIN = b"-----BEGIN "
+_MARK = b"CERTIFICATE-----"
+_KEY = b"PRIVATE KEY-----"
+"""The end of each label of a private key: ``RSA PRIVATE KEY``, ``ENCRYPTED PRIVATE KEY``, ..."""
+_LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
+_SEQUENCE = 0x30
+_LINE = 64
+
+
+def has_certificate(raw: bytes) -> bool:
+    """Whether a file has a certificate in it, of any label that a TLS library reads."""
+    return _BEGIN in raw and _MARK in raw
+
+
+def has_private_key(raw: bytes) -> bool:
+    return _KEY in raw
+
+
+def certificates(raw: bytes) -> tuple[bytes | None, ...]:
+    """The certificates of a file in DER, in file order; None for one that is damaged.
+
+    Those of OpenSSL's label ``TRUSTED CERTIFICATE`` are not among them: other libraries read none.
+    """
+    found: list[bytes | None] = []
+    at = raw.find(_BEGIN)
+    while at >= 0:
+        following = raw.find(_BEGIN, at + 1)
+        block = raw[at:following] if following >= 0 else raw[at:]
+        for label in _LABELS:
+            begin, end = (f"-----{word} {label}-----".encode() for word in ("BEGIN", "END"))
+            if block.startswith(begin):
+                body, closed, _ = block[len(begin) :].partition(end)
+                found.append(_decoded(body) if closed else None)
+        at = following
+    return tuple(found)
+
+
+def _decoded(body: bytes) -> bytes | None:
+    text = b"".join(body.split())
+    try:
+        content = binascii.a2b_base64(text)
+    except binascii.Error:
+        return None
+    # Lenient decoders skip what is no base64; a library would stop reading the bundle there.
+    whole = binascii.b2a_base64(content, newline=False) == text and is_whole(content)
+    return content if whole else None
+
+
+def is_whole(content: bytes) -> bool:
+    """Whether bytes are one DER SEQUENCE and nothing else. Source: X.690, 8.1.3."""
+    if len(content) < 2 or content[0] != _SEQUENCE:
+        return False
+    size, start = content[1], 2
+    if size == 0x80:  # of indefinite length, which DER has not
+        return False
+    if size & 0x80:
+        start += size & 0x7F
+        size = int.from_bytes(content[2:start], "big")
+    return len(content) == start + size
+
+
+def dump(certificate: bytes) -> bytes:
+    """A certificate, given in DER, as one block."""
+    text = binascii.b2a_base64(certificate, newline=False)
+    lines = [text[at : at + _LINE] for at in range(0, len(text), _LINE)]
+    return b"\n".join((b"-----BEGIN CERTIFICATE-----", *lines, b"-----END CERTIFICATE-----\n"))

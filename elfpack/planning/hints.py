@@ -1,0 +1,178 @@
+"""What elfpack cannot know, and says: one line each, never added by itself.
+
+A shell that a program may run, the library directory of an interpreter of scripts, plug-ins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from elfpack.errors import Finding
+from elfpack.loader.files import Files
+from elfpack.paths import basename, decode, join, normal, parent
+from elfpack.planning.view import ClosureView
+from elfpack.root.node import Root
+from elfpack.root.walk import Walker
+from elfpack.runtime.module import Object
+
+_SHELL = "/bin/sh"
+_RUN = ("system", "popen")
+_PATH = re.compile(rb"\0(/[!-9;-~]{3,1000})(?=\0)")
+"""A string that is one absolute path. The NUL behind it may be the one before the next."""
+_LISTED = re.compile(rb"[\0:\"](/[!-9;-~]{3,1000}?)(?=[\0:\"])")
+"""A path in a list, or in quotes."""
+_LIBRARY = re.compile(r".\.so(\.[0-9]+)*\Z")
+_NAMED = 3
+"""Objects that one line names."""
+
+
+class _Interpreter(NamedTuple):
+    """Programs and libraries that read their own library from a directory."""
+
+    names: re.Pattern[str]
+    below: str
+    """The directory, from that of the program; ``{}`` is the first group of the name."""
+    holds: str
+    """What tells such a directory."""
+    compiled: re.Pattern[str] | None = None
+    """Such directories among the paths that are compiled in."""
+
+
+_INTERPRETERS = (
+    _Interpreter(re.compile(r"(?:lib)?python(3\.\d+)\w*(?:\.so.*)?\Z"), "../lib/python{}", "os.py"),
+    _Interpreter(re.compile(r"(?:libjli\.so)()\Z"), "..", "lib/modules"),
+    _Interpreter(
+        re.compile(r"(?:perl[\d.]*|libperl\.so.*)()\Z"),
+        "",
+        "",
+        re.compile(r"/(?!etc/).*/perl(-base|5)?(/[\d.]+)?\Z"),
+    ),
+    _Interpreter(
+        re.compile(r"(?:ruby[\d.]*|libruby.*\.so.*)()\Z"),
+        "",
+        "",
+        re.compile(r"/.*/ruby/(vendor_ruby/)?[\d.]+\Z"),
+    ),
+    _Interpreter(
+        re.compile(r"(?:tclsh[\d.]*|libtcl[\d.]+so.*)()\Z"),
+        "",
+        "",
+        re.compile(r"/(?!.*/include/).*/tcl[\d.]+\Z"),
+    ),
+)
+
+
+def hints(view: ClosureView, files: Files, image: Root) -> Iterator[Finding]:
+    """What should be told of a plan. ``image`` is the plan as a tree, ``files`` are the root's."""
+    inside = Walker(image)
+    yield from _shell(view, inside)
+    seen = _Seen(view, files, inside)
+    told: set[str] = set()
+    for this in view.objects():
+        yield from _libraries(this, seen, told)
+    for this in view.objects():
+        yield from _plugins(this, seen, told)
+
+
+def _shell(view: ClosureView, inside: Walker) -> Iterator[Finding]:
+    found = [evidence for _, evidence in view.importing(_RUN)]
+    if found and isinstance(inside.find(_SHELL), int):
+        by = ", ".join(map(str, found[:_NAMED])) + (", ..." if found[_NAMED:] else "")
+        yield Finding(
+            "no-shell",
+            _SHELL,
+            f"is not in the image, and may be run: {by}",
+            f"--add {_SHELL}, or --with shell=/bin/busybox",
+            note=True,
+        )
+
+
+class _Seen:
+    """What is looked at for several objects."""
+
+    def __init__(self, view: ClosureView, files: Files, inside: Walker) -> None:
+        self.view = view
+        self._files = files
+        self._inside = inside
+        self._real: dict[str, str | None] = {}
+        self.own = {parent(this.hit.real_path) for this in view.objects()} | view.directories()
+        """Where the loader looks by itself: full of shared objects, and no plug-ins."""
+
+    def directory(self, path: str) -> str | None:
+        """The real path of a directory of the root that the image has nothing of."""
+        if path not in self._real:
+            real = self._files.walker.directory(normal(path))
+            packed = isinstance(real, str) and not isinstance(self._inside.find(real), int)
+            self._real[path] = None if packed or isinstance(real, int) else real.rstrip("/") or "/"
+        return self._real[path]
+
+    def lacks(self, path: str) -> bool:
+        """Whether the root has a file that the image has not."""
+        real = self.view.real(path)
+        return real is not None and isinstance(self._inside.find(real), int)
+
+    def compiled(self, this: Object) -> Iterator[str]:
+        """The directories whose paths are compiled into an object."""
+        raw = (*self.view.strings(this, _PATH), *self.view.strings(this, _LISTED))
+        searched = f"{this.hit.elf.rpath}:{this.hit.elf.runpath}".split(":")
+        for path in dict.fromkeys(normal(decode(one)) for one in raw):
+            if path not in searched and self.directory(path) is not None:
+                yield path
+
+
+def _libraries(this: Object, seen: _Seen, told: set[str]) -> Iterator[Finding]:
+    """The library directories of an interpreter."""
+    for name in dict.fromkeys((basename(this.hit.real_path), this.soname)):
+        for kind in _INTERPRETERS:
+            match = kind.names.match(name)
+            if match is None:
+                continue
+            found = [d for d in _of(kind, match[1] or "", this, seen) if d not in told]
+            told.update(found)
+            if found:
+                several = "directories" if found[1:] else "directory"
+                yield Finding(
+                    "no-library-directory",
+                    this.label,
+                    f"comes without its library {several}",
+                    _adds(found),
+                    note=True,
+                )
+
+
+def _of(kind: _Interpreter, version: str, this: Object, seen: _Seen) -> Iterator[str]:
+    if kind.compiled is not None:
+        for path in seen.compiled(this):
+            if kind.compiled.match(path):
+                yield path
+        return
+    for program in seen.view.programs(this):
+        path = normal(join(parent(program.real_path), kind.below.format(version)))
+        if seen.lacks(f"{path}/{kind.holds}"):
+            yield path
+
+
+def _plugins(this: Object, seen: _Seen, told: set[str]) -> Iterator[Finding]:
+    """Directories of shared objects whose paths are compiled into an object."""
+    if seen.view.is_own(this):
+        return
+    for path in seen.compiled(this):
+        real = seen.directory(path)
+        if path in told or real is None or real in seen.own:
+            continue
+        told.add(path)
+        names = [name for name, kind in seen.view.entries(path) if kind == "file"]
+        if any(_LIBRARY.search(name) for name in names):
+            yield Finding(
+                "no-plugins",
+                this.label,
+                f"may open plug-ins of {path}, which is compiled into it",
+                f"{_adds([path])}, if they are needed",
+                note=True,
+            )
+
+
+def _adds(paths: Iterable[str]) -> str:
+    return " ".join(f"--add {path}" for path in paths)

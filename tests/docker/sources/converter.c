@@ -1,0 +1,3 @@
+int convert(const char *charset);
+
+int main(int argc, char **argv) { return convert(argv[argc - 1]); }

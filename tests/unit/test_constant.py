@@ -1,0 +1,95 @@
+"""Strings that are compiled into a file."""
+
+from __future__ import annotations
+
+import re
+import struct
+
+import pytest
+
+from elfpack.blob import from_bytes
+from elfpack.elf.constant import LONGEST, MOST, constants
+from elfpack.elf.layout import ElfFault
+from tests.elfbuild import elf
+
+NAME = re.compile(rb"\0(/[a-z]+)(?=\0)")
+END = re.compile(rb"\.so(?=\0)")
+PIECE = 1 << 20
+
+
+def found(raw: bytes, pattern: re.Pattern[bytes] = NAME, *, whole: bool = False) -> list[bytes]:
+    return list(constants(from_bytes(raw, "x").open(), pattern, whole=whole))
+
+
+def segments(*parts: tuple[int, bytes]) -> bytes:
+    """A file of nothing but segments with these flags and contents."""
+    head = elf(dynamic=False)[:64]
+    start = 64 + 56 * len(parts)
+    table, body = b"", b""
+    for flags, content in parts:
+        at = start + len(body)
+        table += struct.pack("<IIQQQQQQ", 1, flags, at, at, at, len(content), len(content), 1)
+        body += content
+    fields = bytearray(head)
+    fields[32:40] = struct.pack("<Q", 64)
+    fields[56:58] = struct.pack("<H", len(parts))
+    return bytes(fields) + table + body
+
+
+R, RX, RW, RWX = 4, 5, 6, 7
+
+
+@pytest.mark.parametrize(
+    ("parts", "names"),
+    [
+        ([(R, b"\0/a\0/b\0x/c\0")], ["/a", "/b"]),
+        ([(R, b"\0/a\0/a\0/a\0")], ["/a"]),
+        ([(RX, b"\0/code\0"), (R, b"\0/data\0"), (RW, b"\0/written\0")], ["/data"]),
+        ([(RX, b"\0/both\0"), (RW, b"\0/written\0")], ["/both"]),
+        ([(RWX, b"\0/all\0")], ["/all"]),
+        ([(R, b"\0/a"), (R, b"bc\0")], []),
+        ([(R, b"")], []),
+        ([], []),
+    ],
+)
+def test_segments(parts: list[tuple[int, bytes]], names: list[str]) -> None:
+    assert [name.decode() for name in found(segments(*parts))] == names
+
+
+@pytest.mark.parametrize("at", [0, 1, PIECE - 5, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE - 2])
+def test_where_a_piece_ends(at: int) -> None:
+    raw = segments((R, b"\1" * at + b"\0/name\0" + b"\1" * PIECE + b"\0/other\0"))
+    assert found(raw) == [b"/name", b"/other"]
+    raw = segments((R, b"\1" * at + b"\0libx.so\0" + b"\1" * 10))
+    assert found(raw, END, whole=True) == [b"libx.so"]
+
+
+def test_whole_strings() -> None:
+    raw = segments((R, b"\0one.so\0two.so and more.so\0.so\0"))
+    assert found(raw, END, whole=True) == [b"one.so", b"two.so and more.so", b".so"]
+
+
+def test_a_string_that_never_ends() -> None:
+    raw = segments((R, b"x" * (3 * LONGEST) + b".so\0good.so\0"))
+    assert found(raw, END, whole=True) == [b"good.so"]
+    raw = segments((R, b"first.so\0" + b"x" * LONGEST + b".so\0"))
+    assert found(raw, END, whole=True) == [b"first.so"]
+
+
+def test_at_most_a_thousand() -> None:
+    raw = segments((R, b"\0" + b"".join(b"n%d.so\0" % n for n in range(MOST + 50))))
+    assert len(found(raw, END, whole=True)) == MOST
+
+
+def test_segments_that_overlap_or_lie_outside() -> None:
+    raw = bytearray(segments((R, b"\0/a\0"), (R, b"\0/b\0"), (R, b"\0/c\0")))
+    for number, (offset, size) in enumerate([(0, 2**62), (10, 2**63 - 1), (2**64 - 8, 2**64 - 1)]):
+        at = 64 + 56 * number
+        raw[at + 8 : at + 16] = struct.pack("<Q", offset)
+        raw[at + 32 : at + 40] = struct.pack("<Q", size)
+    assert found(bytes(raw)) == [b"/a", b"/b", b"/c"]
+
+
+def test_a_file_that_is_none() -> None:
+    with pytest.raises(ElfFault):
+        found(b"text")
