@@ -28,6 +28,7 @@ from elfpack.paths import matches
 from elfpack.planning import additions
 from elfpack.planning.added import AddedFile, added_files
 from elfpack.planning.entry import Reason
+from elfpack.planning.openers import Openers
 from elfpack.planning.request import Request, Wanted, wanted
 from elfpack.planning.view import ClosureView, Contents, Seen
 from elfpack.root.walk import Place
@@ -88,6 +89,9 @@ class Collector:
         """The paths of programs that modules added."""
         self._views: dict[tuple[int, ...], ClosureView] = {}
         self.found = Collection()
+        self._openers = Openers(resolver, self._options, self.found.members)
+        self._waiting: list[Member] = []
+        """Libraries that lack something."""
 
     def run(self) -> Collection:
         """
@@ -105,6 +109,7 @@ class Collector:
                     take(wanted(text, self._resolver.files, self._options.cwd))
                 except ElfpackError as e:  # the others are looked at all the same
                     errors.append(e)
+        self._late()
         if not errors:
             self._modules(self._request.modules)
         if self.found.faults:
@@ -219,30 +224,33 @@ class Collector:
             return
         if abi is not None and elf.abi[:3] != abi[:3]:
             return
-        closure = self._alone_or_opened(self._resolver.resolve(item.source, self._options))
+        closure = self._resolver.resolve(item.source, self._options)
         if closure.refusal is not None and closure.refusal.path == closure.hits[0].path:
             return  # no loader would load it: data
         if closure.loader is not None and place.node.identity not in self._known:
             want = Wanted(item.source, item.source, item.destination)
             reason = Reason("added", because_of=item.source)
-            self._member(Member(closure, want, reason, added=True))
+            self._library(Member(closure, want, reason, added=True))
 
-    def _alone_or_opened(self, closure: Closure) -> Closure:
-        """A library that lacks something by itself, as a program would open it that has loaded
-        that, if there is one."""
-        library = closure.program
-        if library is None or library.kind != "library" or not closure.missing:
-            return closure
-        for member in self.found.members:
-            around = (*member.closure.around, member.closure)
-            loader = around[0].loader
-            fits = around[0].hits and around[0].hits[0].elf.abi[:3] == library.hit.elf.abi[:3]
-            if loader is None or not fits or around[0].kind == "library":
-                continue
-            opened = self._resolver.closure(library, self._options, loader.path, around)
-            if not opened.missing:
-                return opened
-        return closure
+    def _library(self, member: Member) -> None:
+        """A library that was added, or a program. One that lacks something waits for the others:
+        they may have that."""
+        opened = self._openers.opened(member.closure)
+        if opened.missing and opened.kind == "library":
+            self._known.add(opened.hits[0].identity)
+            self._waiting.append(member)
+        else:
+            self._member(member._replace(closure=opened))
+
+    def _late(self) -> None:
+        """The libraries that waited."""
+        waiting, self._waiting = self._waiting, []
+        for member in waiting:
+            closure, before = self._openers.after_others(self._openers.opened(member.closure))
+            for other in before:
+                if other not in self.found.members:
+                    self._member(other)
+            self._member(member._replace(closure=closure))
 
     def _abi(self) -> Abi | None:
         for member in self.found.members:
@@ -265,6 +273,7 @@ class Collector:
                 for addition in module.propose(view, values):
                     proposed.setdefault(addition, module)
                     self._addition(addition, module)
+            self._late()
             self.found.additions = proposed
             if len(self.found.members) == before:
                 break
@@ -328,9 +337,8 @@ class Collector:
         for script in closure.scripts:
             self.found.scripts.append((script, None))
             self._interpreter_of(script, script.path)
-        closure = self._alone_or_opened(closure)
         if closure.refusal is None or closure.refusal.path != closure.hits[0].path:
-            self._member(Member(closure, None, reason))
+            self._library(Member(closure, None, reason))
 
     def _lacking(self, lacking: Lacking, module: RuntimeModule) -> None:
         if lacking.requested and matches(lacking.what, self._request.allow_missing):

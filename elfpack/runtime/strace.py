@@ -65,7 +65,7 @@ _KEY = re.compile(
     rb"(?(1)[ \t\r]*$|[\s\"',+nr\\]{1,40}[A-Za-z0-9+/]{40})",
     re.MULTILINE,
 )
-"""On lines of its own, or as a string of JSON or a program: source that knows the words has none."""
+"""On lines of its own, or in a string. A program that knows the words has none."""
 _KEY_SIZE = 1 << 20
 """Bytes of a file that are searched for a private key."""
 _SHOWN = 2
