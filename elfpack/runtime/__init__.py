@@ -11,6 +11,7 @@ from elfpack.runtime.libgcc import Libgcc
 from elfpack.runtime.locales import Locale
 from elfpack.runtime.module import RuntimeModule
 from elfpack.runtime.nss import Nss
+from elfpack.runtime.shell import Shell
 from elfpack.runtime.strace import Strace
 from elfpack.runtime.timezone import Tz
 from elfpack.runtime.users import Users
@@ -24,6 +25,7 @@ MODULES: Final[tuple[RuntimeModule, ...]] = (
     Tz(),
     Gconv(),
     Locale(),
+    Shell(),
     Strace(),
 )
 """All modules, in the order in which they are asked."""
