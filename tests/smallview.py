@@ -131,7 +131,8 @@ class SmallView:
         parts = [part for part in path.split("/") if part][::-1]
         for _ in range(100):
             if not parts:
-                there = done in self.files or any(p.startswith(done + "/") for p in self.files)
+                file = done in self.files and not path.endswith("/")
+                there = file or any(p.startswith(done + "/") for p in self.files)
                 return done if there else None
             here = f"{done}/{parts.pop()}"
             target = self.link(here)

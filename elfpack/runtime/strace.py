@@ -204,8 +204,9 @@ class _Traced:
             yield from self._file(name)
         elif view.real(path + "/") is None:
             self._left[_NO_FILE][path] = None
-        elif real != "/":
-            yield from self._once(AddDirectory(path, 0o755, (0, 0), name.evidence, yields=True))
+        elif real.strip("/"):
+            made = AddDirectory(path.rstrip("/"), 0o755, (0, 0), name.evidence, yields=True)
+            yield from self._once(made)
 
     def _file(self, name: _Name) -> Iterator[Addition]:
         what = self._view.derived(name.path, _look)
