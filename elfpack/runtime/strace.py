@@ -76,7 +76,9 @@ class Strace:
     """The files of a run, from its log."""
 
     name: ClassVar[str] = "strace"
-    summary: ClassVar[str] = f"the files that a real run used, by the log of {COMMAND}"
+    summary: ClassVar[str] = (
+        f"the files that a real run used, by LOG, a path in the root: {COMMAND}"
+    )
     when: ClassVar[str] = "only when asked for"
     value: ClassVar[str | None] = "LOG"
     needs_value: ClassVar[bool] = True
