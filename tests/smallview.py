@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TypeVar
 
+from elfpack.blob import BytesSource, Source
 from elfpack.elf.file import ElfFile, Header
 from elfpack.elf.golang import GoProgram
 from elfpack.loader.records import Hit, Kind, Via
@@ -28,6 +31,7 @@ from elfpack.runtime.module import (
     Role,
 )
 
+V = TypeVar("V")
 _HEADER = Header(b"\x7fELF\2\1\1" + bytes(9), 3, 62, 1, 0, 0, 56, 0, 0, 0)
 
 
@@ -128,7 +132,8 @@ class SmallView:
         parts = [part for part in path.split("/") if part][::-1]
         for _ in range(100):
             if not parts:
-                there = done in self.files or any(p.startswith(done + "/") for p in self.files)
+                file = done in self.files and not path.endswith("/")
+                there = file or any(p.startswith(done + "/") for p in self.files)
                 return done if there else None
             here = f"{done}/{parts.pop()}"
             target = self.link(here)
@@ -154,6 +159,10 @@ class SmallView:
         raw = content.encode() if isinstance(content, str) else content
         return raw if raw is not None and len(raw) <= most else None
 
+    def derived(self, path: str, read: Callable[[Source], V]) -> V | None:
+        content = self.read(path, 1 << 30)
+        return None if content is None else read(BytesSource(content))
+
     def part(self, path: str, size: int, offset: int) -> bytes | None:
         raw = self.read(path, 1 << 40)
         return None if raw is None else raw[offset : offset + size]
@@ -163,6 +172,9 @@ class SmallView:
 
     def absolute(self, path: str) -> str:
         return posixpath.join("/work", path)
+
+    def dropped(self, path: str) -> bool:
+        return any(fnmatchcase(path, glob) for glob in self.exclude if "/" in glob)
 
     def excluded(self, name: str) -> bool:
         return name in self.exclude

@@ -312,7 +312,7 @@ def _few(paths: list[str]) -> str:
     """The names of files; where there are many, how many are below which directory."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for path in paths:
-        groups.setdefault(tuple(path.split("/")[:4]), []).append(path)
+        groups.setdefault(tuple(path.split("/")[:-1][:4]), []).append(path)
     words = []
     for group in groups.values():
         if len(group) > _MOST_NAMES:

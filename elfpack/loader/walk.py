@@ -77,17 +77,18 @@ class Walk:
         self._loaded = search.rules.loaded(program.hit, loader.path, soname)
         self._chains: list[tuple[SearchList, ...]] = [()]
         self._above_preloads: tuple[SearchList, ...] = ()
-        self._around = [(closure, self._loaded_of(closure)) for closure in around]
+        self._around = [(closure, self._loaded_of(closure, n)) for n, closure in enumerate(around)]
         # Who opens a library is not its requester, but the program's DT_RPATH counts for all.
         # Source: glibc elf/dl-load.c, _dl_map_object(), main_map; musl ldso/dynlink.c, dlopen().
         self._above = search.rules.chain(around[0].hits[0], ()) if around else ()
 
-    def _loaded_of(self, closure: Closure) -> Loaded:
-        """What is loaded already where a library is opened."""
+    def _loaded_of(self, closure: Closure, place: int) -> Loaded:
+        """What is loaded already where a library is opened. The first closure around it is that of
+        a program; of the others, the first object has been opened as a library as well."""
         path = self.search.system.loader.path
         loaded = self.search.rules.loaded(closure.hits[0], path, None)
         for number, (name, hit) in enumerate(zip(closure.names, closure.hits, strict=True)):
-            if number and number not in closure.unlisted:
+            if (number or place) and number not in closure.unlisted:
                 loaded.add(number, name, hit)
         return loaded
 
@@ -215,9 +216,9 @@ class Walk:
 
     def _around_by(self, find: Callable[[Loaded], int | None]) -> Hit | None:
         """What is loaded already where a library is opened."""
-        for closure, loaded in self._around:
+        for place, (closure, loaded) in enumerate(self._around):
             number = find(loaded)
-            if number is not None and number > 0:
+            if number is not None and (number > 0 or (place and number == 0)):
                 return closure.hits[number]
         return None
 

@@ -86,7 +86,7 @@ class Collector:
         self._contents = Contents(resolver.files)
         self._known: set[tuple[int, int]] = set()
         self._unjudged: list[Closure] = []
-        """Of added files: what one of them lacks, a later one may be."""
+        """Of libraries that are added: what one of them lacks, a later one may be."""
         self._run: set[str] = set()
         """The paths of programs that modules added."""
         self._views: dict[tuple[int, ...], ClosureView] = {}
@@ -108,10 +108,10 @@ class Collector:
                     take(wanted(text, self._resolver.files, self._options.cwd))
                 except ElfpackError as e:  # the others are looked at all the same
                     errors.append(e)
-        for closure in self._unjudged:
-            self._judge(closure)
         if not errors:
             self._modules(self._request.modules)
+        for closure in self._unjudged:
+            self._judge(closure)
         if self.found.faults:
             incomplete = IncompleteError(tuple(dict.fromkeys(self.found.faults)))
             incomplete.closures = tuple(member.closure for member in self.found.members)
@@ -161,7 +161,8 @@ class Collector:
 
     def _member(self, member: Member) -> None:
         closure = member.closure
-        judge = self._unjudged.append if member.added else self._judge
+        later = (closure.kind == "library" and member.wanted is None) or member.added
+        judge = self._unjudged.append if later else self._judge
         judge(closure)
         self.found.members.append(member)
         if closure.hits:
@@ -214,7 +215,7 @@ class Collector:
         if closure.kind != "library":
             return False
         programs = [m.closure for m in self.found.members if m.closure.kind != "library"]
-        added = [m.closure for m in self.found.members if m.added]
+        added = [m.closure for m in self.found.members if m.closure.kind == "library"]
         machine = closure.hits[0].elf.abi[:3]
         found = brought(name, machine, programs, added, self._contents)
         if found is not None:
@@ -308,8 +309,8 @@ class Collector:
         key = tuple(one.number for one in seen)
         view = self._views.get(key)
         if view is None:
-            config = self._request.config
-            view = ClosureView(self._resolver, self._options, seen, self._contents, config)
+            config, dropped = self._request.config, self._request.dropped_paths
+            view = ClosureView(self._resolver, self._options, seen, self._contents, config, dropped)
             self._views[key] = view
         return view
 

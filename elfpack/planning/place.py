@@ -79,13 +79,15 @@ class Placer:
         else:
             yield from self._moved(source, target, reason, named)
 
-    def _natural(self, path: str, reason: Reason, named: str | None = None) -> Iterator[Put]:
+    def _natural(
+        self, path: str, reason: Reason, named: str | None = None, *, yields: bool = False
+    ) -> Iterator[Put]:
         """A file at its own path, with every link on the way to it."""
         place = self._files.walker.trace(path)
         if isinstance(place, int):
             return
         yield from self._way(place, path)
-        yield Put(place.path, PutFile(place), reason, named)
+        yield Put(place.path, PutFile(place), reason, named, yields)
 
     def _way(self, place: Place, path: str) -> Iterator[Put]:
         """The links that were followed from ``path`` to a place."""
@@ -261,7 +263,9 @@ class Placer:
 
     def _addition(self, addition: Placeable, reason: Reason) -> Iterator[Put]:
         match addition:
-            case AddFile() | AddProgram():
+            case AddFile():
+                yield from self._natural(addition.path, reason, yields=addition.yields)
+            case AddProgram():
                 yield from self._natural(addition.path, reason)
             case AddText():
                 yield Put(addition.path, PutText(addition.text.encode()), reason)
@@ -271,7 +275,8 @@ class Placer:
                 what = PutLink(addition.target)
                 yield Put(addition.path, what, reason, yields=addition.yields)
             case AddDirectory():
-                yield Put(addition.path, PutDirectory(addition.mode, addition.owner), reason)
+                made = PutDirectory(addition.mode, addition.owner)
+                yield Put(addition.path, made, reason, yields=addition.yields)
 
 
 def _has_origin(text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from elfpack.blob import Source
 from elfpack.elf.constant import constants
@@ -85,8 +85,11 @@ class ClosureView:
         seen: tuple[Seen, ...],
         contents: Contents,
         config: ImageConfig = PLAIN,
+        dropped: tuple[str, ...] = (),
     ) -> None:
+        """``dropped`` are the patterns of paths that the user drops."""
         self._resolver = resolver
+        self._dropped = dropped
         self._options = options
         self._closures = {one.number: one.closure for one in seen}
         self._contents = contents
@@ -224,6 +227,12 @@ class ClosureView:
         raw = self._resolver.files.read_all(path, most)
         return raw if isinstance(raw, bytes) else None
 
+    def derived(self, path: str, read: Callable[[Source], V]) -> V | None:
+        place = self._resolver.files.find(path)
+        if isinstance(place, int) or not place.node.is_regular:
+            return None
+        return self._contents.derived(place, read)
+
     def part(self, path: str, size: int, offset: int) -> bytes | None:
         files = self._resolver.files
         place = files.find(path)
@@ -245,6 +254,9 @@ class ClosureView:
 
     def absolute(self, path: str) -> str:
         return join(self._options.cwd, path)
+
+    def dropped(self, path: str) -> bool:
+        return matches(path, self._dropped)
 
     def excluded(self, name: str) -> bool:
         return matches(name, self._options.exclude)
@@ -308,6 +320,7 @@ class Contents:
         self._notes: dict[tuple[int, int], tuple[Note, ...]] = {}
         self._go: dict[tuple[int, int], GoProgram | None] = {}
         self._strings: dict[tuple[tuple[int, int], bytes, bool], tuple[bytes, ...]] = {}
+        self._derived: dict[tuple[tuple[int, int], object], Any] = {}
 
     def imports(self, hit: Hit) -> tuple[tuple[str, str | None], ...]:
         """Names and versions. Of an object whose symbol table is broken: none, it cannot run."""
@@ -333,6 +346,21 @@ class Contents:
         key = hit.identity, pattern.pattern, whole
         read = partial(constants, pattern=pattern, whole=whole)
         return self._once(self._strings, key, hit, read, ())
+
+    def derived(self, place: Place, read: Callable[[Source], V]) -> V | None:
+        """What ``read`` makes of a file; None if it cannot be read."""
+        key = place.node.identity, read
+        if key not in self._derived:
+            try:
+                source = self._files.open(place)
+            except OSError:
+                return None
+            try:
+                self._derived[key] = read(source)
+            finally:
+                source.close()
+        answer: V = self._derived[key]
+        return answer
 
     def _once(
         self, table: dict[K, V], key: K, hit: Hit, read: Callable[[Source], V], broken: V

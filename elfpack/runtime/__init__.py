@@ -11,6 +11,8 @@ from elfpack.runtime.libgcc import Libgcc
 from elfpack.runtime.locales import Locale
 from elfpack.runtime.module import RuntimeModule
 from elfpack.runtime.nss import Nss
+from elfpack.runtime.shell import Shell
+from elfpack.runtime.strace import Strace
 from elfpack.runtime.timezone import Tz
 from elfpack.runtime.tmp import Tmp
 from elfpack.runtime.users import Users
@@ -25,6 +27,8 @@ MODULES: Final[tuple[RuntimeModule, ...]] = (
     Gconv(),
     Locale(),
     Tmp(),
+    Shell(),
+    Strace(),
 )
 """All modules, in the order in which they are asked."""
 

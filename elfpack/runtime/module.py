@@ -7,12 +7,14 @@ additions made the set of objects grow, because what was added may be evidence i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Literal, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
+from elfpack.blob import Source
 from elfpack.elf.golang import GoProgram
 from elfpack.loader.records import Hit
 
+V = TypeVar("V")
 Role = Literal["program", "added", "library"]
 """What an object is to the user: a program that was named, or that a script or a module runs; an
 ELF file among what was added; a library of one of those."""
@@ -64,6 +66,8 @@ class AddFile(NamedTuple):
 
     path: str
     evidence: Evidence | None
+    yields: bool = False
+    """As :attr:`AddLink.yields`."""
 
 
 class AddObject(NamedTuple):
@@ -113,6 +117,8 @@ class AddDirectory(NamedTuple):
     mode: int
     owner: tuple[int, int]
     evidence: Evidence | None
+    yields: bool = False
+    """As :attr:`AddLink.yields`."""
 
 
 class Lacking(NamedTuple):
@@ -209,6 +215,10 @@ class View(Protocol):
         """The content of a file of the root; None if there is none, or it has more than ``most``
         bytes."""
 
+    def derived(self, path: str, read: Callable[[Source], V]) -> V | None:
+        """What a function makes of the bytes of a file of the root; None if there is no file, or
+        it cannot be read. It is called once a file: its answer must depend on nothing else."""
+
     def part(self, path: str, size: int, offset: int) -> bytes | None:
         """Up to ``size`` bytes of a file of the root, from ``offset`` on; fewer at its end, None
         if there is no such file."""
@@ -218,6 +228,9 @@ class View(Protocol):
 
     def absolute(self, path: str) -> str:
         """A path that the user wrote, from the working directory."""
+
+    def dropped(self, path: str) -> bool:
+        """Whether the user drops a path that would be added: ``--exclude`` with a slash."""
 
     def excluded(self, name: str) -> bool:
         """Whether the user excludes a needed name."""

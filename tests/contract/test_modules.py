@@ -26,11 +26,13 @@ VALUES = {
     "certs": ("/etc/ssl/certs/ca-certificates.crt",),
     "tz": ("Europe/Paris", "UTC"),
     "locale": ("C.UTF-8", "C"),
+    "shell": ("/bin/sh", "/bin/busybox"),
+    "strace": (str(Path(__file__).parents[1] / "fixtures/env.strace"),),
     "gconv": ("UTF-16,ISO8859-15", "latin1//TRANSLIT", "UTF-8"),
 }
 """For each module that takes a value, some that it takes."""
 BAD_VALUES = ("", " ", ",", ":", "\0", "../..", "a b", "é", "\n")
-PATHS = ("certs",)
+PATHS = ("certs", "strace")
 """The modules whose value is a path: any name may be one."""
 PLANNING = {
     *("program", "script", "interpreter", "library", "link", "parent", "added", "mkdir"),
