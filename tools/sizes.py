@@ -1,7 +1,7 @@
-"""Measures the README's table: the same hello world, packed in every way.
+"""Measures the README's tables: the same hello world, packed in every way, and real programs.
 
 ``sizes.py`` prints the table; ``sizes.py --write`` puts it into README.md, between its marks.
-Needs gcc with static libraries, and musl-gcc.
+Needs gcc with static libraries, musl-gcc, and the programs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from elfpack.planning.entry import Regular
 
 SOURCE = '#include <stdio.h>\nint main(void) { puts("Hello from scratch"); return 0; }\n'
 README = Path(__file__).parent.parent / "README.md"
+_CACHES = "*/__pycache__/*"
 START, END = "<!-- sizes: begin -->\n", "<!-- sizes: end -->\n"
 
 PUBLISHED = (
@@ -50,26 +51,60 @@ VARIANTS = (
 )
 
 
+class Program(NamedTuple):
+    name: str
+    path: str
+    add: tuple[str, ...] = ()
+    """Patterns, below ``/``."""
+
+
+PROGRAMS = (
+    Program("curl", "/usr/bin/curl"),
+    Program("python3 with its library", "/usr/bin/python3", ("usr/lib/python3.[0-9]*",)),
+)
+
+
+def row(name: str, plan: elfpack.Plan, work: Path) -> str:
+    """One line of a table: the name, how many files, their bytes, the layer's bytes."""
+    files = [entry for entry in plan.entries if isinstance(entry, Regular)]
+    written = plan.write_tar(str(work / "layer.tar"))
+    return f"| {name} | {len(files)} | {plan.size:,} | {written.size:,} |"
+
+
+def packed(program: Program, work: Path) -> str:
+    """The line of a real program."""
+    if not Path(program.path).exists():
+        raise SystemExit(f"sizes: {program.path} is missing: install it")
+    add = [str(path) for pattern in program.add for path in sorted(Path("/").glob(pattern))]
+    return row(program.name, elfpack.plan([program.path], add=add, exclude=[_CACHES]), work)
+
+
 def measure(variant: Variant, work: Path) -> str:
-    """One line of the table."""
+    """The line of a hello world."""
     source, program = work / "hello.c", work / "hello"
     source.write_text(SOURCE)
     subprocess.run([*variant.command, "-o", str(program), str(source)], check=True)
-    plan = elfpack.plan([f"{program}:/hello"], strip=variant.strip)
-    files = [entry for entry in plan.entries if isinstance(entry, Regular)]
-    written = plan.write_tar(str(work / "hello.tar"))
-    return f"| {variant.name} | {len(files)} | {plan.size:,} | {written.size:,} |"
+    return row(variant.name, elfpack.plan([f"{program}:/hello"], strip=variant.strip), work)
+
+
+def _head(what: str) -> list[str]:
+    return [
+        f"| {what} | files | bytes of files | bytes of the layer |",
+        "| --- | ---: | ---: | ---: |",
+    ]
 
 
 def table() -> str:
-    """The whole table, as Markdown."""
-    lines = ["| hello world, packed by elfpack | files | bytes of files | bytes of the layer |"]
-    lines.append("| --- | ---: | ---: | ---: |")
+    """All tables, as Markdown."""
+    lines = _head("hello world, packed by elfpack")
     for variant in VARIANTS:
         if shutil.which(variant.command[0]) is None:
             raise SystemExit(f"sizes: {variant.command[0]} is missing: install it")
         with tempfile.TemporaryDirectory() as work:
             lines.append(measure(variant, Path(work)))
+    lines += ["", *_head("real programs, packed by elfpack")]
+    with tempfile.TemporaryDirectory() as work:
+        lines += [packed(program, Path(work)) for program in PROGRAMS]
     lines += ["", "| published elsewhere, for the same program | size |", "| --- | ---: |"]
     lines += [f"| {name} | {size} |" for name, size in PUBLISHED]
     return "\n".join(lines) + "\n"

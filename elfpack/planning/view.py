@@ -23,6 +23,7 @@ from elfpack.loader.resolve import Options, Resolver, loaded
 from elfpack.paths import basename, join, matches
 from elfpack.planning.config import PLAIN, ImageConfig
 from elfpack.root.walk import Place
+from elfpack.runtime import older_static
 from elfpack.runtime.module import Evidence, Found, Object, Role
 
 K = TypeVar("K")
@@ -54,6 +55,9 @@ _CARRIED = {
     b"netgroup": "innetgr",
     b"aliases": "getaliasbyname",
 }
+# One that was linked with a glibc before 2.34 has the names of the functions that it opens a name
+# service for, and only those. Source: glibc 2.31 nss/getXXbyYY_r.c, DB_LOOKUP_FCT.
+_OPENED = re.compile(rb"(?<=\0)(get[0-9a-z]{2,20}_r)(?=\0)")
 _READERS = {b"/etc/gai.conf": "getaddrinfo"}
 _MUSL_READERS = {
     b"/etc/passwd": "getpwuid",
@@ -394,6 +398,8 @@ def _carried(source: Source) -> tuple[frozenset[str], str | None]:
 
 def _by_strings(raw: bytes, glibc: bool) -> frozenset[str]:
     found = {_CARRIED[m[1]] for m in _LOOKUP.finditer(raw) if glibc and m[1] in _CARRIED}
+    if glibc and older_static.OPENS.search(raw) and not older_static.BUILT_IN.search(raw):
+        found.update(name.decode() for name in _OPENED.findall(raw))
     readers = _READERS if glibc else _MUSL_READERS
     found.update(name for path, name in readers.items() if path + b"\0" in raw)
     return frozenset(found)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 from elfpack.formats import nsswitch
+from elfpack.runtime import older_static
 from elfpack.runtime.databases import (
     DATABASE_FILES,
     DATABASES,
@@ -110,15 +111,19 @@ def _configuration(lines: Used, services: list[str]) -> Iterator[Addition]:
 
 
 def _modules(view: View, used: Used, services: list[str]) -> Iterator[Addition]:
-    if view.glibc is None:  # static programs alone: files and dns are in them
+    older = older_static.openers(view, _all_functions()) if view.glibc is None else ()
+    if view.glibc is None and not older:  # static programs alone: files and dns are in them
         yield from _unopened(services)
         return
     wanted: Used = {}
     for database, evidence in used.items():
         for service in _line(database, services):
             wanted.setdefault(service, evidence)
+    if older:
+        yield from older_static.modules(view, older, wanted, services)
     for service, evidence in wanted.items():
-        yield from _module(view, service, evidence, requested=service in services)
+        if not older:
+            yield from _module(view, service, evidence, requested=service in services)
         yield from _service_files(view, service, used, evidence)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.docker.conftest import Line, Report
 from tests.docker.engine import ABORTED, Engine, Outcome, run
-from tests.docker.packing import SOURCES, layer, words
+from tests.docker.packing import SOURCES, elfpack, layer, words
 from tests.oracle.sysroots import OLDER, Unreachable, sysroot
 
 _LIBRARIES = "{top}/usr/lib/x86_64-linux-gnu"
@@ -22,6 +22,19 @@ LINK = (
     f"{{src}}/{{program}}.c {' '.join(f'{_LIBRARIES}/{name}' for name in _LINKED)}"
 )
 """By file names: a linker takes the root's absolute links for the machine's."""
+STATIC = (
+    "gcc --sysroot={top} -nostdlib -static -w {more} -Wl,--defsym=_dl_find_object=abort "
+    "-o {top}/{program} {src}/{source}.c "
+    + " ".join(f"{_LIBRARIES}/{name}" for name in ("crt1.o", "crti.o"))
+    + f" -Wl,--start-group {_LIBRARIES}/libc.a -lgcc -lgcc_eh -Wl,--end-group {_LIBRARIES}/crtn.o"
+)
+"""This machine's libgcc_eh asks for a function of a later glibc, to unwind."""
+STATIC_PROGRAMS = {
+    "static": ("getpwuid", "", "root 0 0"),
+    "stripped": ("getpwuid", "-s", "root 0 0"),
+    "static-addr": ("getaddrinfo", "", "127.0.0.1 port 80"),
+}
+"""The source, how it is linked, what it says."""
 MODULES = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
 
 
@@ -38,6 +51,11 @@ def _root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         pytest.skip(f"the packages of {OLDER.name} cannot be had: {e}")
     for program in ("cancel", "pthread_exit", "getaddrinfo"):
         line = LINK.replace("{program}", program).replace("{top}", str(top))
+        done = run(words(line, top), top)
+        assert done.status == 0, done
+    for program, (source, more, _) in STATIC_PROGRAMS.items():
+        line = STATIC.replace("{program}", program).replace("{source}", source)
+        line = line.replace("{more}", more).replace("{top}", str(top))
         done = run(words(line, top), top)
         assert done.status == 0, done
     done = run(["gcc", "-static", "-o", str(top / "parent"), str(SOURCES / "parent.c")], top)
@@ -121,3 +139,31 @@ def test_threads(
     report(Line(f"Debian 11: {symbol}, naive", "-", inside.status, equal, _size(here), "fails"))
     assert equal, inside
     assert b"libgcc_s.so.1 must be installed for pthread_cancel to work" in inside.stderr
+
+
+@pytest.mark.parametrize("program", STATIC_PROGRAMS)
+def test_static(program: str, root: Path, here: Path, engine: Engine, report: Report) -> None:
+    """Name services are no part of it yet: it opens them, and with them libc.so.6."""
+    _, _, says = STATIC_PROGRAMS[program]
+    args = "localhost http" if "port" in says else ""
+    inside, names = _run(root, here, engine, f"/{program}", args)
+    equal = inside.status == 0 and says.encode() in inside.stdout
+    report(Line(f"Debian 11: {program}", "-", inside.status, equal, _size(here)))
+    assert equal, inside
+    assert names >= {"libnss_files.so.2", "libc.so.6", "ld-linux-x86-64.so.2", "nsswitch.conf"}
+    assert ("libnss_dns.so.2" in names) == ("port" in says)
+    inside, names = _run(root, here, engine, f"/{program} --without nss", args)
+    equal = inside.status != 0
+    report(Line(f"Debian 11: {program}, naive", "-", inside.status, equal, _size(here), "fails"))
+    assert equal, inside
+    assert "libc.so.6" not in names
+
+
+def test_static_with_the_libraries_of_a_later_glibc(root: Path, here: Path) -> None:
+    """This machine's are empty: no help to it."""
+    done = elfpack(["layer", str(root / "static"), "--dry-run"], here)
+    assert done.status == 0
+    assert b"warning: libnss_files.so.2: a static program of a glibc before 2.34" in done.stderr
+    assert b"libnss" not in done.stdout
+    done = elfpack(["layer", str(root / "static"), "--with", "nss=files", "--dry-run"], here)
+    assert done.status == 1
