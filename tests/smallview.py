@@ -48,6 +48,7 @@ class Thing:
     go: GoProgram | None = None
     soname: str | None = None
     needed: tuple[str, ...] = ()
+    machine: int = 62
     opens: tuple[str, ...] = ()
     """The names that its search would find, in ``/lib64``."""
 
@@ -192,13 +193,14 @@ class SmallView:
 
 def _object(number: int, thing: Thing) -> Object:
     label = thing.path if thing.role != "library" else posixpath.basename(thing.path)
-    return Object(
-        label, _hit(thing.path, thing.soname, thing.needed), thing.role, thing.libc, (number, 0)
-    )
+    return Object(label, _hit(thing.path, thing), thing.role, thing.libc, (number, 0))
 
 
-def _hit(path: str, soname: str | None = None, needed: tuple[str, ...] = ()) -> Hit:
-    elf = ElfFile(_HEADER)._replace(soname=soname, needed=needed)
+def _hit(path: str, thing: Thing | None = None) -> Hit:
+    elf = ElfFile(_HEADER)
+    if thing is not None:
+        header = _HEADER._replace(machine=thing.machine)
+        elf = ElfFile(header)._replace(soname=thing.soname, needed=thing.needed)
     return Hit(path, path, elf, (1, hash(path)), Via(Kind.DEFAULT))
 
 

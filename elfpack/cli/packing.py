@@ -350,6 +350,9 @@ def _summary(
     count = len(plan.entries)
     if written is None:
         talk.note(f"nothing written: {count} entries, {plan.size} bytes of files")
+        sizes = table.sizes(plan)
+        if sizes:
+            talk.note(f"bytes by reason: {sizes}")
         return
     talk.note(f"{written.output}: {count} entries, {written.size} bytes")
     talk.note(use or "")

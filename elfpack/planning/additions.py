@@ -40,7 +40,7 @@ def lacking(this: Lacking, module: RuntimeModule) -> Finding:
     if evidence is not None:
         itself = evidence.symbol == this.what
         because = f", {evidence.how} {evidence.object}" if itself else f", needed for {evidence}"
-    message = f"the root has none{because}"
+    message = f"{this.state}{because}"
     return Finding(f"lacking-{module.name}", this.what, message, this.advice)
 
 

@@ -24,9 +24,10 @@ from elfpack.loader.hwcaps import BASELINE
 from elfpack.loader.program import Program, Script
 from elfpack.loader.remarks import foreign, told_foreign
 from elfpack.loader.resolve import Options, Resolver
-from elfpack.paths import matches
+from elfpack.paths import basename, matches
 from elfpack.planning import additions
 from elfpack.planning.added import AddedFile, added_files
+from elfpack.planning.brought import brought
 from elfpack.planning.entry import Reason
 from elfpack.planning.openers import Openers
 from elfpack.planning.request import Request, Wanted, wanted
@@ -85,13 +86,15 @@ class Collector:
         self._request = request
         self._contents = Contents(resolver.files)
         self._known: set[tuple[int, int]] = set()
+        self._unjudged: list[Closure] = []
+        """Of added files: what one of them lacks, a later one may be."""
         self._run: set[str] = set()
         """The paths of programs that modules added."""
         self._views: dict[tuple[int, ...], ClosureView] = {}
         self.found = Collection()
         self._openers = Openers(resolver, self._options, self.found.members)
         self._waiting: list[Member] = []
-        """Libraries that lack something."""
+        """Libraries that modules added, and that lack something."""
 
     def run(self) -> Collection:
         """
@@ -109,7 +112,8 @@ class Collector:
                     take(wanted(text, self._resolver.files, self._options.cwd))
                 except ElfpackError as e:  # the others are looked at all the same
                     errors.append(e)
-        self._late()
+        for closure in self._unjudged:
+            self._judge(closure)
         if not errors:
             self._modules(self._request.modules)
         if self.found.faults:
@@ -161,7 +165,8 @@ class Collector:
 
     def _member(self, member: Member) -> None:
         closure = member.closure
-        self._judge(closure)
+        judge = self._unjudged.append if member.added else self._judge
+        judge(closure)
         self.found.members.append(member)
         if closure.hits:
             self._known.add(closure.hits[0].identity)
@@ -169,7 +174,7 @@ class Collector:
             given = closure.loader.path
             # Also where it is the same: in the image it has to be, too.
             variant = self._resolver.closure(closure.program, self._better, given, closure.around)
-            self._judge(variant)
+            judge(variant)
             self.found.members.append(member._replace(closure=variant, cpu=self._better.cpu))
 
     def _judge(self, closure: Closure) -> None:
@@ -194,6 +199,8 @@ class Collector:
             if matches(missing.name, self._request.allow_missing):
                 self.found.missing.append(missing.name)
                 continue
+            if self._brought(missing.name, closure):
+                continue
             by = ", ".join(missing.needed_by)
             places = ", ".join(missing.searched) or "nowhere"
             faults.append(
@@ -205,6 +212,20 @@ class Collector:
                     f"or go without: --allow-missing {missing.name}",
                 )
             )
+
+    def _brought(self, name: str, closure: Closure) -> bool:
+        """Whether what a library lacks is among the added files, and a program opens it first."""
+        if closure.kind != "library":
+            return False
+        programs = [m.closure for m in self.found.members if m.closure.kind != "library"]
+        added = [m.closure for m in self.found.members if m.added]
+        machine = closure.hits[0].elf.abi[:3]
+        found = brought(name, machine, programs, added, self._contents)
+        if found is not None:
+            by = basename(found.opener.path)
+            told = f"added libraries that need it find it only when {by} has opened it before"
+            self.found.findings.append(Finding("opened-first", found.library.path, told, note=True))
+        return found is not None
 
     # Added files
 
@@ -224,33 +245,13 @@ class Collector:
             return
         if abi is not None and elf.abi[:3] != abi[:3]:
             return
-        closure = self._resolver.resolve(item.source, self._options)
+        closure = self._openers.opened(self._resolver.resolve(item.source, self._options))
         if closure.refusal is not None and closure.refusal.path == closure.hits[0].path:
             return  # no loader would load it: data
         if closure.loader is not None and place.node.identity not in self._known:
             want = Wanted(item.source, item.source, item.destination)
             reason = Reason("added", because_of=item.source)
-            self._library(Member(closure, want, reason, added=True))
-
-    def _library(self, member: Member) -> None:
-        """A library that was added, or a program. One that lacks something waits for the others:
-        they may have that."""
-        opened = self._openers.opened(member.closure)
-        if opened.missing and opened.kind == "library":
-            self._known.add(opened.hits[0].identity)
-            self._waiting.append(member)
-        else:
-            self._member(member._replace(closure=opened))
-
-    def _late(self) -> None:
-        """The libraries that waited."""
-        waiting, self._waiting = self._waiting, []
-        for member in waiting:
-            closure, before = self._openers.after_others(self._openers.opened(member.closure))
-            for other in before:
-                if other not in self.found.members:
-                    self._member(other)
-            self._member(member._replace(closure=closure))
+            self._member(Member(closure, want, reason, added=True))
 
     def _abi(self) -> Abi | None:
         for member in self.found.members:
@@ -294,8 +295,15 @@ class Collector:
         key = tuple(one.number for one in seen)
         view = self._views.get(key)
         if view is None:
-            config, dropped = self._request.config, self._request.dropped_paths
-            view = ClosureView(self._resolver, self._options, seen, self._contents, config, dropped)
+            config = self._request.config
+            view = ClosureView(
+                self._resolver,
+                self._options,
+                seen,
+                self._contents,
+                config,
+                self._request.dropped_paths,
+            )
             self._views[key] = view
         return view
 
@@ -337,8 +345,21 @@ class Collector:
         for script in closure.scripts:
             self.found.scripts.append((script, None))
             self._interpreter_of(script, script.path)
-        if closure.refusal is None or closure.refusal.path != closure.hits[0].path:
-            self._library(Member(closure, None, reason))
+        closure = self._openers.opened(closure)
+        if closure.missing and closure.kind == "library":
+            self._waiting.append(Member(closure, None, reason))
+        elif closure.refusal is None or closure.refusal.path != closure.hits[0].path:
+            self._member(Member(closure, None, reason))
+
+    def _late(self) -> None:
+        """The libraries that waited: others may have what they lack."""
+        waiting, self._waiting = self._waiting, []
+        for member in waiting:
+            closure, before = self._openers.after_others(member.closure)
+            for other in before:
+                if other not in self.found.members:
+                    self._member(other)
+            self._member(member._replace(closure=closure))
 
     def _lacking(self, lacking: Lacking, module: RuntimeModule) -> None:
         if lacking.requested and matches(lacking.what, self._request.allow_missing):

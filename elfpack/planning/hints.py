@@ -12,9 +12,11 @@ from typing import NamedTuple
 from elfpack.errors import Finding
 from elfpack.loader.files import Files
 from elfpack.paths import basename, decode, join, normal, parent
+from elfpack.planning import additions
 from elfpack.planning.view import ClosureView
 from elfpack.root.node import Root
 from elfpack.root.walk import Walker
+from elfpack.runtime.go import ZONES, go_time_zones
 from elfpack.runtime.module import Object
 
 _SHELL = "/bin/sh"
@@ -24,6 +26,10 @@ _PATH = re.compile(rb"\0(/[!-9;-~]{3,1000})(?=\0)")
 _LISTED = re.compile(rb"[\0:\"](/[!-9;-~]{3,1000}?)(?=[\0:\"])")
 """A path in a list, or in quotes."""
 _LIBRARY = re.compile(r".\.so(\.[0-9]+)*\Z")
+_SYSTEM = ("/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib")
+_LIBC = {"libc.so.6", "gconv-modules", "gconv-modules.cache"}
+"""A directory that has one of these is libc's: a static program has their paths as well, and the
+module gconv looks after its converters."""
 _NAMED = 3
 """Objects that one line names."""
 
@@ -68,6 +74,8 @@ def hints(view: ClosureView, files: Files, image: Root) -> Iterator[Finding]:
     """What should be told of a plan. ``image`` is the plan as a tree, ``files`` are the root's."""
     inside = Walker(image)
     yield from _shell(view, inside)
+    if isinstance(inside.find(ZONES), int):
+        yield from map(additions.hint, go_time_zones(view))
     seen = _Seen(view, files, inside)
     told: set[str] = set()
     for this in view.objects():
@@ -164,6 +172,8 @@ def _plugins(this: Object, seen: _Seen, told: set[str]) -> Iterator[Finding]:
             continue
         told.add(path)
         names = [name for name, kind in seen.view.entries(path) if kind == "file"]
+        if real in _SYSTEM or not _LIBC.isdisjoint(names):
+            continue
         if any(_LIBRARY.search(name) for name in names):
             yield Finding(
                 "no-plugins",

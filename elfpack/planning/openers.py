@@ -33,8 +33,8 @@ class Openers:
         library = closure.program
         if library is None or library.kind != "library" or not closure.missing:
             return closure
-        for around in self._around(closure):
-            found = self._resolver.closure(library, self._options, _loader(around), around)
+        for program, loader in self._programs(closure):
+            found = self._resolver.closure(library, self._options, loader, (program,))
             if not found.missing:
                 return found
         return closure
@@ -46,27 +46,26 @@ class Openers:
         names = {missing.name for missing in closure.missing}
         if library is None or library.kind != "library" or not names:
             return closure, []
-        for around in self._around(closure):
-            before = list(self._before(names, around))
-            wider = (*around, *(member.closure for member in before))
-            found = self._resolver.closure(library, self._options, _loader(around), wider)
+        for program, loader in self._programs(closure):
+            before = list(self._before(names, program, loader))
+            around = (program, *(member.closure for member in before))
+            found = self._resolver.closure(library, self._options, loader, around)
             if before and not found.missing:
                 return found, before
         return closure, []
 
-    def _around(self, closure: Closure) -> Iterator[tuple[Closure, ...]]:
-        """The closures that may open a library, with those around them."""
+    def _programs(self, closure: Closure) -> Iterator[tuple[Closure, str]]:
+        """The programs that may open a library, with their loaders."""
         abi = closure.hits[0].elf.abi[:3]
         for member in tuple(self._members):
-            around = (*member.closure.around, member.closure)
-            program = around[0]
+            program = member.closure
             if program.loader is None or not program.hits or program.kind == "library":
                 continue
             if program.hits[0].elf.abi[:3] == abi:
-                yield around
+                yield program, program.loader.path
 
-    def _before(self, names: set[str], around: tuple[Closure, ...]) -> Iterator[Member]:
-        """The libraries of these names, as they are opened there."""
+    def _before(self, names: set[str], program: Closure, loader: str) -> Iterator[Member]:
+        """The libraries of these names, as a program opens them."""
         for member in tuple(self._members):
             this = member.closure
             if this.program is None or this.kind != "library" or this.around:
@@ -74,15 +73,10 @@ class Openers:
             hit = this.hits[0]
             if not names & {hit.elf.soname, basename(hit.path)}:
                 continue
-            key = id(around[-1]), hit.identity
+            key = id(program), hit.identity
             if key not in self._opened:
-                found = self._resolver.closure(this.program, self._options, _loader(around), around)
+                found = self._resolver.closure(this.program, self._options, loader, (program,))
                 self._opened[key] = None if found.missing else member._replace(closure=found)
             opened = self._opened[key]
             if opened is not None:
                 yield opened
-
-
-def _loader(around: tuple[Closure, ...]) -> str | None:
-    loader = around[0].loader
-    return loader.path if loader is not None else None

@@ -6,7 +6,7 @@ it was found.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -98,6 +98,9 @@ def differences(plan: Plan, image: Image, here: Resolver, asked: Options) -> tup
     """
     found: dict[Difference, None] = {}
     again: dict[int, Closure | None] = {}
+    by: dict[tuple[int, int] | None, list[Opened]] = {}
+    for one in plan.opened:
+        by.setdefault(one.by, []).append(one)
     for placed in plan.programs:
         if placed.script is not None:
             found.update(dict.fromkeys(_script(placed, image)))
@@ -106,7 +109,7 @@ def differences(plan: Plan, image: Image, here: Resolver, asked: Options) -> tup
         there = again[id(placed.closure)] = _again(placed, image, again)
         found.update(dict.fromkeys(_compare(placed, there)))
         if there is not None and there.loader is not None:
-            opened = _opened(plan.opened, placed, (here, asked), (image, there))
+            opened = _opened(by, placed, (here, asked), (image, there))
             found.update(dict.fromkeys(opened))
     return tuple(found)
 
@@ -215,32 +218,34 @@ def _libraries(closure: Closure) -> Iterator[int]:
 
 
 def _opened(
-    opened: Iterable[Opened],
+    opened: Mapping[tuple[int, int] | None, list[Opened]],
     placed: Placed,
     here: tuple[Resolver, Options],
     there: tuple[Image, Closure],
 ) -> Iterator[Difference]:
-    """What is opened by name has to be what is opened here."""
+    """What is opened by name has to be what is opened here. ``opened`` is by who opens it."""
     closure = placed.closure
     image, again = there
     options = here[1]._replace(cpu=placed.cpu)
     inside = image.options._replace(cpu=placed.cpu)
-    numbers = {hit.identity: number for number, hit in enumerate(closure.hits)}
     places = {hit.identity: number for number, hit in enumerate(again.hits)}
-    for one in opened:
-        if closure.hits[0].elf.abi[:3] != one.hit.elf.abi[:3]:
-            continue
-        by = numbers.get(one.by) if one.by is not None else None
-        if by is None and (one.by is not None or closure.kind == "library"):
-            continue
-        hit = here[0].opened(closure, one.name, options, by)
-        if hit is None or hit.identity != one.hit.identity:
-            continue  # this program would not open it here either
-        by_there = places.get(one.by) if one.by is not None else None
-        found = image.resolver.opened(again, one.name, inside, by_there)
-        if found is None or found.identity != one.hit.identity:
-            instead = found.path if found is not None else ""
-            yield Difference(Fault.LIBRARY, placed, one.hit, one.name, one.hit.path, instead)
+    openers: list[tuple[tuple[int, int] | None, int | None]] = [
+        (hit.identity, number) for number, hit in enumerate(closure.hits) if hit.identity in opened
+    ]
+    if closure.kind != "library":
+        openers.append((None, None))
+    for opener, number in openers:
+        by = places.get(opener) if opener is not None else None
+        for one in opened.get(opener, ()):
+            if closure.hits[0].elf.abi[:3] != one.hit.elf.abi[:3]:
+                continue
+            hit = here[0].opened(closure, one.name, options, number)
+            if hit is None or hit.identity != one.hit.identity:
+                continue  # this program would not open it here either
+            found = image.resolver.opened(again, one.name, inside, by)
+            if found is None or found.identity != one.hit.identity:
+                instead = found.path if found is not None else ""
+                yield Difference(Fault.LIBRARY, placed, one.hit, one.name, one.hit.path, instead)
 
 
 def told(difference: Difference) -> Finding:

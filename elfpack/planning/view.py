@@ -174,15 +174,21 @@ class ClosureView:
             closure = self._closures[this.position[0]]
             how = "imported by" if closure.loader is not None else "carried by"
             libc = this.libc
+            program = self._contents.go(this.hit) if this.role != "library" else None
+            if program is not None:
+                self._go.append((this, program))
+            if closure.loader is None and program is not None and program.is_pure:
+                continue  # no libc is in it, and nothing of one
             if closure.loader is None:
                 names, libc = self._contents.carried(this.hit)
-                entries: Iterable[tuple[str, str | None]] = ((n, None) for n in names)
+                # Those of Go are told by what reads Go.
+                entries: Iterable[tuple[str, str | None]] = (
+                    (n, None) for n in names if program is None or "." not in n
+                )
             elif is_glibc_own(this.hit, closure):
                 continue
             else:
                 entries = self._contents.imports(this.hit)
-            if this.role != "library" and (program := self._contents.go(this.hit)) is not None:
-                self._go.append((this, program))
             for name, version in entries:
                 index.setdefault(name, []).append((this, version, libc, how))
         return index

@@ -1,4 +1,4 @@
-"""A plan as text: path, size, reason."""
+"""A plan as text: path, size, reason; and the sizes by reason."""
 
 from __future__ import annotations
 
@@ -19,6 +19,17 @@ def lines(plan: Plan) -> Iterator[str]:
     size_width = max((len(size) for _, size, _ in rows), default=0)
     for path, size, reason in rows:
         yield f"{path:<{path_width}}  {size:>{size_width}}  {reason}"
+
+
+def sizes(plan: Plan) -> str:
+    """Bytes of files by what they are for, most first: ``library 1926232, program 15960``. Empty
+    without files."""
+    totals: dict[str, int] = {}
+    for entry in plan.entries:
+        if isinstance(entry, Regular):
+            totals[entry.reason.source] = totals.get(entry.reason.source, 0) + entry.blob.size
+    ordered = sorted(totals.items(), key=lambda total: (-total[1], total[0]))
+    return ", ".join(f"{source} {size}" for source, size in ordered)
 
 
 def _path(entry: Entry) -> str:

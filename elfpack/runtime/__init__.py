@@ -14,6 +14,7 @@ from elfpack.runtime.nss import Nss
 from elfpack.runtime.shell import Shell
 from elfpack.runtime.strace import Strace
 from elfpack.runtime.timezone import Tz
+from elfpack.runtime.tmp import Tmp
 from elfpack.runtime.users import Users
 
 MODULES: Final[tuple[RuntimeModule, ...]] = (
@@ -25,6 +26,7 @@ MODULES: Final[tuple[RuntimeModule, ...]] = (
     Tz(),
     Gconv(),
     Locale(),
+    Tmp(),
     Shell(),
     Strace(),
 )

@@ -205,15 +205,25 @@ def _with_own(
     if not new:
         yield AddFile(path, store.evidence)
         return
-    for _ in range(_LINKS):
-        target = view.link(path)
-        if target is None:
-            break
-        yield AddLink(path, target, store.evidence)
-        path = join(parent(path), target)
+    links, path = _way(view, path)
+    for link, target in links:
+        yield AddLink(link, target, store.evidence)
     if content and not content.endswith(b"\n"):
         content += b"\n"
     yield AddBytes(path, b"".join((content, *new)), store.evidence)
+
+
+def _way(view: View, path: str) -> tuple[list[tuple[str, str]], str]:
+    """The links of the root from a path to the last one, which need not be there; for a loop of
+    links none, and the path itself."""
+    links: list[tuple[str, str]] = []
+    last = path
+    while (target := view.link(last)) is not None:
+        links.append((last, target))
+        last = join(parent(last), target)
+        if len(links) > _LINKS:
+            return [], path
+    return links, last
 
 
 # Libraries that read no bundle

@@ -1,7 +1,8 @@
 """Which functions consult which name service database, and which files that reads.
 
 Source: glibc manual, "Name Service Switch"; the callers of __nss_database_get() in each database's
-XXX-lookup.c; for getaddrinfo() sysdeps/posix/getaddrinfo.c (nss/getaddrinfo.c since 2.37).
+XXX-lookup.c; for getaddrinfo() sysdeps/posix/getaddrinfo.c (nss/getaddrinfo.c since 2.37); for Go
+net/conf.go, net/lookup_unix.go, net/port_unix.go, net/hosts.go and os/user/lookup_unix.go.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _PASSWD = (
     "cuserid",
     "getlogin",
     "getlogin_r",
+    "__getlogin_r_chk",
     "wordexp",
 )
 _GROUP = _family("gr", "getgrnam", "getgrgid")
@@ -37,8 +39,15 @@ _HOSTS = (
     "rexec",
     "rexec_af",
     "ruserok",
+    "ruserok_af",
     "iruserok",
+    "iruserok_af",
+    "__ivaliduser",
+    "clnt_create",
+    "callrpc",
+    "getrpcport",
 )
+"""Those of RPC are glibc's own, for programs that were linked before 2.32, and libtirpc's."""
 _SERVICES = (
     "getaddrinfo",
     "getnameinfo",
@@ -46,14 +55,16 @@ _SERVICES = (
     *_family("serv", "getservbyname", "getservbyport"),
 )
 
+_NETWORKS = _family("net", "getnetbyname", "getnetbyaddr")
+
 DATABASES: Final[dict[str, tuple[str, ...]]] = {
     "passwd": _PASSWD,
     "group": (*_GROUP, *_INITGROUPS),
     "initgroups": (),
     "hosts": _HOSTS,
-    "networks": _family("net", "getnetbyname", "getnetbyaddr"),
+    "networks": _NETWORKS,
     "services": _SERVICES,
-    "protocols": _family("proto", "getprotobyname", "getprotobynumber"),
+    "protocols": (*_family("proto", "getprotobyname", "getprotobynumber"), "clnt_create"),
     "rpc": _family("rpc", "getrpcbyname", "getrpcbynumber"),
     "ethers": ("ether_hostton", "ether_ntohost"),
     "netgroup": ("getnetgrent", "getnetgrent_r", "setnetgrent", "endnetgrent", "innetgr"),
@@ -63,11 +74,38 @@ DATABASES: Final[dict[str, tuple[str, ...]]] = {
 serves initgroups too. shadow and gshadow are left out: elfpack packs no secrets, and their
 functions read nothing without them."""
 
-ACCOUNTS: Final = (*_PASSWD[:-1], *_GROUP, *_INITGROUPS)
+GO_DATABASES: Final[dict[str, tuple[str, ...]]] = {
+    "hosts": (
+        "net.(*Resolver).goLookupIPCNAMEOrder",
+        "net.goLookupIPCNAMEOrder",
+        "net.goLookupIPOrder",
+        "net.lookupStaticHost",
+        "net.lookupStaticAddr",
+    ),
+    "services": ("net.readServices",),
+    "protocols": ("net.readProtocols",),
+}
+"""The same for Go's own look-ups, which open no library: the functions that read the files. Of
+``nsswitch.conf`` Go reads the line of hosts alone."""
+_GO_ACCOUNTS = (
+    "os/user.findUserId",
+    "os/user.findUsername",
+    "os/user.findGroupId",
+    "os/user.findGroupName",
+    "os/user.listGroupsFromReader",
+    "os/user.readColonFile",
+)
+
+ACCOUNTS: Final = (
+    *[name for name in _PASSWD if name != "wordexp"],
+    *_GROUP,
+    *_INITGROUPS,
+    *_GO_ACCOUNTS,
+)
 """The functions that need /etc/passwd or /etc/group. wordexp() does for ``~user`` only."""
 
 RESOLVER_FILES: Final[dict[str, tuple[str, ...]]] = {
-    "/etc/host.conf": _HOSTS,
+    "/etc/host.conf": (*_HOSTS, *_NETWORKS),
     "/etc/gai.conf": ("getaddrinfo", "getaddrinfo_a"),
 }
 """What the resolver reads besides the databases."""
@@ -83,3 +121,11 @@ DATABASE_FILES: Final[dict[str, str]] = {
 }
 """What the service ``files`` reads for a database. passwd and group are made by the module
 ``users``; /etc/hosts is written by the container engine."""
+
+SERVICE_FILES: Final[dict[str, tuple[str, ...]]] = {
+    "hesiod": ("/etc/hesiod.conf",),
+    "mdns": ("/etc/mdns.allow",),
+    "mdns4": ("/etc/mdns.allow",),
+    "mdns6": ("/etc/mdns.allow",),
+}
+"""What other services read. Source: glibc hesiod/hesiod.c; nss-mdns, README."""

@@ -1,7 +1,8 @@
 """glibc opens libgcc_s.so.1 by itself to unwind a thread's stack.
 
-Source: glibc misc/unwind-link.c, __libc_unwind_link_get(); nptl/pthread_exit.c,
-nptl/pthread_cancel.c; debug/backtrace.c.
+Source: glibc misc/unwind-link.c, __libc_unwind_link_get(), before 2.34 also
+sysdeps/nptl/unwind-forcedunwind.c in libpthread; nptl/pthread_exit.c, nptl/pthread_cancel.c;
+debug/backtrace.c; the number of the name: shlib-versions.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from elfpack.runtime.module import Addition, AddObject, Lacking, View
+from elfpack.elf import constants as c
+from elfpack.runtime.module import Addition, AddObject, Lacking, Object, View
 
-_LIBRARY = "libgcc_s.so.1"
-_SYMBOLS = ("pthread_cancel", "pthread_exit", "thrd_exit", "backtrace")
+_USUAL = "libgcc_s.so.1"
+_BY_MACHINE = {c.EM_68K: "libgcc_s.so.2", c.EM_PARISC: "libgcc_s.so.4"}
+_SYMBOLS = ("pthread_cancel", "pthread_exit", "thrd_exit", "backtrace", "__backtrace")
 
 
 class Libgcc:
@@ -29,17 +32,24 @@ class Libgcc:
         raise ValueError("it takes no value")
 
     def propose(self, view: View, chosen: tuple[object, ...] | None) -> Iterator[Addition]:
-        found = view.importers(_SYMBOLS, "glibc")
+        # A static program has its unwinder in it. It is no object of a program of glibc.
+        found = [e for this, e in view.importing(_SYMBOLS, "glibc") if this.libc is not None]
         if chosen is None and not found:
             return
         evidence = found[0] if found else None
-        there = view.opened_by_libc(_LIBRARY)
-        for one in there:
-            yield AddObject(_LIBRARY, one, evidence)
-        if not there:
-            yield Lacking(
-                _LIBRARY,
-                chosen is not None,
-                "install it (Debian: libgcc-s1), or the program aborts when a thread ends early",
-                evidence,
-            )
+        for name in _names(view.objects()):
+            there = view.opened_by_libc(name)
+            for one in there:
+                yield AddObject(name, one, evidence)
+            if not there:
+                yield Lacking(
+                    name,
+                    chosen is not None,
+                    "install it (Debian: libgcc-s1), or a thread ending early aborts the program",
+                    evidence,
+                )
+
+
+def _names(objects: tuple[Object, ...]) -> tuple[str, ...]:
+    machines = (o.hit.elf.abi.machine for o in objects if o.libc == "glibc")
+    return tuple(dict.fromkeys(_BY_MACHINE.get(m, _USUAL) for m in machines)) or (_USUAL,)

@@ -130,6 +130,8 @@ class Lacking(NamedTuple):
     """The user named it, or a program cannot be without: a finding, status 1. Else a warning."""
     advice: str
     evidence: Evidence | None = None
+    state: str = "the root has none"
+    """What is wrong with it."""
 
 
 class Hint(NamedTuple):

@@ -53,9 +53,12 @@ _HOW = "compiled into"
 # Source: openssl crypto/cversion.c or crypto/info.c, OPENSSLDIR; include/internal/cryptlib.h,
 # X509_CERT_FILE, X509_CERT_DIR; the same in LibreSSL.
 _OPENSSLDIR = re.compile(rb'OPENSSLDIR: "(/[^"\0\n]{1,1000})"')
-# Source: gnutls configure.ac, default-trust-store-file; curl configure, ca-bundle and ca-path.
+# Source: gnutls configure.ac, default-trust-store-file and -dir; curl configure, ca-bundle and
+# ca-path.
 _BUNDLE = re.compile(rb"\0(/[!-~]{1,1000}\.(?:crt|pem))(?=\0)")
-_DIRECTORY = re.compile(rb"\0(/[!-~]{0,1000}/certs)/?(?=\0)")
+# openSUSE's are /etc/ssl/certs/ and /var/lib/ca-certificates/pem.
+_DIRECTORY = re.compile(rb"\0(/[!-~]{0,1000}/(?:certs|pem))/?(?=\0)")
+_PKCS11 = re.compile(rb"\0(pkcs11:)(?=\0)")
 # The variable that OpenSSL reads where it looks for its default file: what is linked in for that.
 # Source: openssl crypto/x509/x509_def.c.
 _BY_DEFAULT = re.compile(rb"SSL_CERT_FILE")
@@ -92,10 +95,10 @@ def nss(view: View) -> Iterator[tuple[Object, Evidence]]:
 
 
 def pkcs11(view: View) -> Iterator[tuple[Object, Evidence]]:
-    """The GnuTLS libraries that ask p11-kit, as Fedora's: no path of a bundle is in them."""
+    """The GnuTLS libraries that ask p11-kit, as Fedora's: no path of certificates is in them."""
     for this in view.objects():
-        if _GNUTLS.match(this.soname) and not view.strings(this, _BUNDLE):
-            for text in view.strings(this, re.compile(rb"\0(pkcs11:)(?=\0)")):
+        if _GNUTLS.match(this.soname) and not any(_gnutls(view, this)):
+            for text in view.strings(this, _PKCS11):
                 yield this, Evidence(decode(text), this.label, _HOW)
 
 
@@ -133,19 +136,23 @@ def _openssldir(view: View, this: Object) -> Iterator[Store]:
 
 
 def _gnutls(view: View, this: Object) -> Iterator[Store]:
-    files = tuple(map(decode, view.strings(this, _BUNDLE)))
-    if files:
-        yield Store(files, (), False, Evidence(files[0], this.label, _HOW))
+    yield from _compiled_in(view, this, hashed=False)
 
 
 def _curl(view: View, this: Object) -> Iterator[Store]:
-    """What libcurl has of its own, and passes to its TLS library. GnuTLS reads each file of a
-    directory, so a bundle in it is enough. Source: curl lib/vtls/openssl.c and gtls.c, CApath."""
+    """What libcurl has of its own, and passes to its TLS library. Source: curl lib/vtls/openssl.c
+    and gtls.c, CAfile and CApath."""
+    hashed = not any(_GNUTLS.match(name) for name in this.hit.elf.needed)
+    yield from _compiled_in(view, this, hashed=hashed)
+
+
+def _compiled_in(view: View, this: Object, *, hashed: bool) -> Iterator[Store]:
+    """By the paths in a library's bytes. Where each file of a directory is read, as GnuTLS does
+    it, a bundle in it is enough. Source: gnutls lib/x509/verify-high2.c, load_dir_certs()."""
     files = tuple(map(decode, view.strings(this, _BUNDLE)))
     directories = tuple(map(decode, view.strings(this, _DIRECTORY)))
     if not files and not directories:
         return
-    hashed = not any(_GNUTLS.match(name) for name in this.hit.elf.needed)
     evidence = Evidence((*files, *directories)[0], this.label, _HOW)
     if not files and not hashed:
         files = tuple(f"{directory}/ca-certificates.crt" for directory in directories)

@@ -67,17 +67,6 @@ ADDED = [
         "/opt/p",
         {"/opt/p/a.so", "/lib/libq.so.1"},
     ),
-    Added(
-        "libraries for one that is opened before them",
-        {
-            "/opt/p/a.so": library("a.so", "libmachine.so", "libq.so.1"),
-            "/opt/p/b.so": library("b.so", "a.so", runpath="$ORIGIN"),
-            "/opt/p/server/libmachine.so": library("libmachine.so", LIBC),
-            "/lib/libq.so.1": library("libq.so.1"),
-        },
-        "/opt/p",
-        {"/opt/p/a.so", "/opt/p/b.so", "/opt/p/server/libmachine.so", "/lib/libq.so.1"},
-    ),
     Added("object file", {"/data/x.o": elf(type=1)}, "/data/x.o", {"/data/x.o"}),
     Added(
         "of another machine",
@@ -251,3 +240,60 @@ def test_what_is_mounted_in_an_added_directory_is_left_out(tmp_path: Path) -> No
     assert sorted(members((tmp_path / "a.tar").read_bytes())) == ["/app", "/d", "/d/file"]
     assert named.status == 0
     assert "/d/mounted/inside" in members((tmp_path / "b.tar").read_bytes())
+
+
+def test_a_plugin_that_needs_what_the_program_has_loaded(tmp_path: Path) -> None:
+    """By itself it lacks it: its directory is in the program's RUNPATH alone."""
+    system(
+        tmp_path,
+        {
+            "/app/app": program("libcore.so", runpath="$ORIGIN/lib"),
+            "/app/lib/libcore.so": library("libcore.so"),
+            "/app/plugins/a.so": library("a.so", "libcore.so"),
+            "/app/plugins/b.so": library("b.so", "libnone.so"),
+        },
+    )
+    dry = ("layer", "--root", str(tmp_path), "/app/app", "--dry-run", "--add")
+    listed = {line.split()[0] for line in elfpack(*dry, "/app/plugins/a.so").out}
+    assert {"/app/plugins/a.so", "/app/lib/libcore.so"} <= listed
+    ran = elfpack(*dry, "/app/plugins")
+    assert ran.status == 1
+    (told,) = ran.err
+    assert "libnone.so is missing" in told
+
+
+def test_a_library_that_an_added_one_finds_once_the_program_has_opened_it(tmp_path: Path) -> None:
+    """As java opens libjvm.so, by a path that it makes, before what is linked with it."""
+    files = {
+        "/vm/bin/app": program("libl.so", runpath="$ORIGIN/../lib"),
+        "/vm/lib/libl.so": library("libl.so", content=b"\0%s/lib/server/libvm.so\0"),
+        "/vm/lib/liba.so": library("liba.so", "libvm.so"),
+        "/vm/lib/libb.so": library("libb.so", "liba.so", runpath="$ORIGIN"),
+        "/vm/lib/server/libvm.so": library("libvm.so"),
+    }
+    system(tmp_path, files)
+    arguments = ("layer", "--root", str(tmp_path), "/vm/bin/app", "-o", "-", "--add", "/vm/lib")
+    ran = elfpack(*arguments)
+    assert ran.status == 0, ran.err
+    assert files.keys() <= members(ran.stdout).keys()
+    told = "added libraries that need it find it only when libl.so has opened it before"
+    assert ran.said("note").count(f"/vm/lib/server/libvm.so: {told}") == 1
+
+
+@pytest.mark.parametrize("why", ["no name of it", "not among them", "of another machine"])
+def test_a_library_that_nothing_opens_before_an_added_one(why: str, tmp_path: Path) -> None:
+    text = b"" if why == "no name of it" else b"\0libvm.so\0"
+    where = "/other" if why == "not among them" else "/vm"
+    machine = {"machine": 183} if why == "of another machine" else {}
+    system(
+        tmp_path,
+        {
+            "/vm/bin/app": program(content=text),
+            "/vm/lib/liba.so": library("liba.so", "libvm.so"),
+            f"{where}/lib/server/libvm.so": library("libvm.so", **machine),
+        },
+    )
+    ran = elfpack("layer", "--root", str(tmp_path), "/vm/bin/app", "-o", "-", "--add", "/vm/lib")
+    assert (ran.status, ran.stdout) == (1, b"")
+    (told,) = ran.err
+    assert "libvm.so is missing" in told

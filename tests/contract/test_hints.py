@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import elfpack
-from tests.contract.tree import LIBC, NO_FILES, Content, library, program, system
+from tests.contract.tree import LIBC, NO_FILES, Content, library, program, static, system
 
 
 def strings(*texts: str) -> bytes:
@@ -95,6 +95,16 @@ CASES = [
     ),
     Case(
         "a directory that is none", {"/app": program(LIBC, content=PATHS), "/opt/plugins": ""}, ()
+    ),
+    Case(
+        "directories of libc in a static program",
+        {
+            "/app": static(content=strings("/lib", "/usr/lib/x/", "/usr/lib/x/gconv/")),
+            "/usr/lib/x/libc.so.6": PLUGIN,
+            "/usr/lib/x/gconv/UTF-16.so": PLUGIN,
+            "/usr/lib/x/gconv/gconv-modules": "",
+        },
+        (),
     ),
     Case("the loader's own directories", {"/app": program(LIBC, content=strings("/lib/"))}, ()),
     Case(

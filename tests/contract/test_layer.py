@@ -331,6 +331,23 @@ def test_dry_run_writes_nothing(here: Path) -> None:
         assert all(len(line.split()) > 2 for line in ran.out), "path, size, reason"
 
 
+def test_dry_run_tells_the_bytes_by_reason(tmp_path: Path) -> None:
+    root = system(tmp_path / "root", {"/app": program(LIBC), "/data": b"12345"})
+    arguments = ("layer", "--root", root, "/app", "--add", "/data", "--with", "users", "--dry-run")
+    totals: dict[str, int] = {}
+    for entry in json.loads(elfpack(*arguments, "--format", "json").stdout)["entries"]:
+        if entry["type"] == "file":
+            source = entry["reason"]["source"]
+            totals[source] = totals.get(source, 0) + entry["size"]
+    assert totals.keys() == {"program", "interpreter", "library", "users", "added"}
+    first, last = elfpack(*arguments).said("note")[-2:]
+    assert last.removeprefix("bytes by reason: ").split(", ") == [
+        f"{source} {size}" for source, size in sorted(totals.items(), key=lambda t: (-t[1], t[0]))
+    ]
+    assert first.endswith(f" {sum(totals.values())} bytes of files")
+    assert elfpack(*arguments, "-q").stderr == b""
+
+
 def test_dry_run_of_what_is_missing(tmp_path: Path) -> None:
     root = system(tmp_path / "root", {"/app": program("libgone.so")})
     ran = elfpack("layer", "--root", root, "/app", "--dry-run")

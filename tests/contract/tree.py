@@ -36,9 +36,9 @@ def library(soname: str, *needed: str, **options: object) -> bytes:
     return elf(soname=soname, needed=needed, **options)
 
 
-def static() -> bytes:
+def static(**options: object) -> bytes:
     """A static program."""
-    return elf(type=2)
+    return elf(type=2, **options)
 
 
 def plant(top: Path, files: Mapping[str, Content]) -> Path:

@@ -33,9 +33,13 @@ class Row:
     instead: str | None = None
     """What the container must say where the host can say nothing of it."""
     options: tuple[str, ...] = ()
-    """For ``docker run``."""
+    """For ``docker run``; ``{here}`` counts here too."""
     library_path: str = ""
     """LD_LIBRARY_PATH on the host and for elfpack, never in the container."""
+    env: tuple[str, ...] = ()
+    """More of the environment, ``KEY=VALUE``, on the host as in the container."""
+    stderr: bool = False
+    """Standard error must be equal as well."""
 
 
 HELLO = ("gcc -o hello {src}/hello.c",)
@@ -573,7 +577,7 @@ _PYTHON = (
 _PERL = 'use strict; use POSIX qw(floor); print floor(3.7), "\\n"'
 
 
-def _library(*patterns: str) -> str:
+def library(*patterns: str) -> str:
     """The directories of the machine that match, each as ``--add``."""
     found = sorted(str(path) for pattern in patterns for path in Path("/").glob(pattern))
     return " ".join(f"--add {path}" for path in found)
@@ -607,7 +611,7 @@ MACHINE = (
     Row("perl", "/usr/bin/perl", "-e 'print 6*7, qq(\\n); exit 2'", says="42", status=2),
     Row(
         "perl with its modules",
-        f"/usr/bin/perl {_library('usr/lib/*-linux-gnu/perl-base')}",
+        f"/usr/bin/perl {library('usr/lib/*-linux-gnu/perl-base')}",
         f"-e '{_PERL}'",
         says="3",
     ),
@@ -635,7 +639,7 @@ MACHINE = (
     Row("git commit", "/usr/bin/bash /usr/bin/git", f'-c "{_COMMIT}"', says="A\n"),
     Row(
         "python3 with its library",
-        f"/usr/bin/python3 {_library('usr/lib/python3.[0-9]*')}",
+        f"/usr/bin/python3 {library('usr/lib/python3.[0-9]*')}",
         f'-c "{_PYTHON}"',
         says="(42,) root 127.0.0.1 80 b'data'",
     ),
@@ -695,7 +699,7 @@ STRIPPED = (
     ),
     Row(
         "--strip, python3 with its library",
-        f"/usr/bin/python3 {_library('usr/lib/python3.[0-9]*')} --strip",
+        f"/usr/bin/python3 {library('usr/lib/python3.[0-9]*')} --strip",
         f'-c "{_PYTHON}"',
         says="(42,) root 127.0.0.1 80 b'data'",
     ),

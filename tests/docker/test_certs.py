@@ -69,6 +69,10 @@ class Row:
     """Status and words where the server's CA is not among the certificates."""
     without: tuple[int, str] = (1, "")
     """The same where there are no certificates."""
+    build: tuple[str, ...] = ()
+    """Commands that make it; ``{src}`` has the sources."""
+    needs: str = ""
+    """What the machine has to have; if it is not there, the program itself."""
 
 
 ROWS = (
@@ -106,6 +110,29 @@ ROWS = (
         unknown=(1, "unable to get local issuer certificate"),
         without=(1, "unable to get local issuer certificate"),
     ),
+    Row(
+        "OpenSSL linked into a static program",
+        "./fetch",
+        "{site} /said.txt",
+        {"SSL_CERT_FILE": "{ca}"},
+        unknown=(1, "certificate verify failed"),
+        without=(1, "certificate verify failed"),
+        needs="gcc",
+        build=("gcc -static -o fetch {src}/fetch.c -lssl -lcrypto", "strip fetch"),
+    ),
+    Row(
+        "pure Go",
+        "./fetch",
+        "https://{site}/said.txt",
+        {"SSL_CERT_FILE": "{ca}"},
+        unknown=(1, "certificate signed by unknown authority"),
+        without=(1, "certificate signed by unknown authority"),
+        needs="go",
+        build=(
+            "env CGO_ENABLED=0 GO111MODULE=off GOCACHE={here}/cache go build -ldflags=-s "
+            "-o fetch {src}/fetch.go",
+        ),
+    ),
 )
 
 
@@ -119,8 +146,8 @@ def _arguments(row: Row, site: Site, directory: Path, before: str = "") -> list[
 
 def _inside(row: Row, site: Site, engine: Engine, directory: Path, more: str) -> Outcome:
     """What the program says in a container, packed with these options."""
-    program = row.layer.split()[0]
-    need(program)
+    need(row.needs or row.layer.split()[0])
+    build(row.build, directory)
     told, _ = layer(f"{row.layer} {more}", "x.tar", directory)
     with engine.imported(told, directory) as image:
         return image.run(_arguments(row, site, directory), "--network", "host")

@@ -2,67 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
+from tests.docker.comparing import compare
 from tests.docker.conftest import Line, Report
-from tests.docker.engine import ABORTED, Engine, Outcome, on_host
-from tests.docker.packing import build, host_name, layer, need, words
+from tests.docker.engine import ABORTED, Engine
+from tests.docker.packing import build, host_name, layer
 from tests.docker.rows import ROWS, Row
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    """A directory with some data in it."""
-    (tmp_path / "data.txt").write_text("some data\n")
-    (tmp_path / "tree" / "sub").mkdir(parents=True)
-    (tmp_path / "tree" / "a.txt").write_text("first\n")
-    (tmp_path / "tree" / "sub" / "b.txt").write_text("second\n")
-    return tmp_path
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_row(row: Row, engine: Engine, here: Path, report: Report) -> None:
-    _compare(row, engine, here, report)
-
-
-def _compare(row: Row, engine: Engine, here: Path, report: Report) -> None:
-    build(row.build, here)
-    _need_programs(row, here)
-    variables = _library_path(row, here)
-    told, _ = layer(row.layer, "x.tar", here, variables)
-    with engine.imported(told, here) as image:
-        arguments = words(row.args if row.inside is None else row.inside, here)
-        inside = image.run(arguments, *row.options)
-    outside = _on_host(row, here, variables)
-    wanted = Outcome(0, row.instead.encode(), b"") if row.instead is not None else outside
-    equal = inside[:2] == wanted[:2]
-    size = (here / "x.tar").stat().st_size
-    host = outside.status if row.instead is None else "-"
-    report(Line(row.name, host, inside.status, equal, size))
-    assert outside.status == row.status, outside
-    assert row.says.encode() in outside.stdout, outside
-    assert equal, f"on the host: {wanted}\nin the container: {inside}"
-
-
-def _need_programs(row: Row, here: Path) -> None:
-    """The machine's programs that the row packs."""
-    for word in takewhile(lambda w: not w.startswith("--"), words(row.layer, here)):
-        if word.startswith("/"):
-            need(word)
-
-
-def _on_host(row: Row, here: Path, variables: dict[str, str]) -> Outcome:
-    program = row.host or words(row.layer, here)[0].partition(":")[0]
-    return on_host([program, *words(row.args, here)], here, variables)
-
-
-def _library_path(row: Row, here: Path) -> dict[str, str]:
-    if not row.library_path:
-        return {}
-    return {"LD_LIBRARY_PATH": row.library_path.replace("{here}", str(here))}
+    compare(row, engine, here, report)
 
 
 def test_name_of_etc_hosts(engine: Engine, here: Path, report: Report) -> None:
@@ -76,7 +29,7 @@ def test_name_of_etc_hosts(engine: Engine, here: Path, report: Report) -> None:
         says=address,
         options=("--add-host", f"{name}:{address}"),
     )
-    _compare(row, engine, here, report)
+    compare(row, engine, here, report)
 
 
 def test_without_libgcc_a_cancelled_thread_aborts(

@@ -1,4 +1,5 @@
-"""Roots of other machines, made of Debian's packages without touching this machine's dpkg.
+"""Roots of other machines and of an older release, made of Debian's packages without touching
+this machine's dpkg.
 
 apt gets a private configuration: an empty status, lists and archives of its own, the machine's
 sources and keys. Nothing is installed: the packages are unpacked.
@@ -16,6 +17,7 @@ from tests.oracle.realloader import listed
 
 _USUAL = ("bash", "coreutils", "curl", "openssl", "sqlite3", "libstdc++6", "libpam-modules")
 _USRMERGE = ("bin", "sbin", "lib")
+_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 class Unreachable(Exception):
@@ -35,13 +37,27 @@ class Machine:
     """Of the packages, if it is not :attr:`name`."""
     links: tuple[tuple[str, str], ...] = tuple((name, f"usr/{name}") for name in _USRMERGE)
     """Links at the top, with their targets: a merged /usr."""
+    release: str = ""
+    """Debian's name of the release that the packages are of, if it is not this machine's."""
 
 
 # Debian 12 has this machine's libraries as those of a cross compiler only, and no programs.
 _RISCV = ("libc6", "libstdc++6", "libgcc-s1", "libgomp1", "libatomic1", "libasan8", "libobjc4")
 _RISCV_LANGUAGES = ("libgfortran5", "libgphobos3", "libgo21", "libgnat-12", "libgm2-17")
 
+OLDER = Machine(
+    name="bullseye",
+    release="bullseye",
+    architecture="amd64",
+    qemu="x86_64",
+    loader="/lib64/ld-linux-x86-64.so.2",
+    packages=(*_USUAL, "libc-bin", "libc6-dev", "netbase"),
+    links=tuple((name, f"usr/{name}") for name in (*_USRMERGE, "lib64")),
+)
+"""glibc 2.31, of before libpthread and the name services became part of libc.so.6."""
+
 MACHINES = (
+    OLDER,
     Machine(name="arm64", qemu="aarch64", loader="/lib/ld-linux-aarch64.so.1"),
     Machine(name="armhf", qemu="arm", loader="/lib/ld-linux-armhf.so.3"),
     Machine(
@@ -114,7 +130,7 @@ def _fetch(machine: Machine, place: Path) -> None:
         (place / directory).mkdir(parents=True, exist_ok=True)
     (place / "status").touch()
     architecture = machine.architecture or machine.name
-    settings = (
+    settings: tuple[str, ...] = (
         f"Dir::State={place}",
         f"Dir::State::lists={place}/lists",
         f"Dir::State::status={place}/status",
@@ -124,6 +140,9 @@ def _fetch(machine: Machine, place: Path) -> None:
         "APT::Sandbox::User=root",
         "Acquire::Retries=3",
     )
+    if machine.release:
+        (place / "sources.list").write_text(_sources(machine.release))
+        settings += (f"Dir::Etc::sourcelist={place}/sources.list", "Dir::Etc::sourceparts=/none")
     options = ["-qq", *(word for setting in settings for word in ("-o", setting))]
     # One of several sources may be out of step; whether it matters shows in the next line.
     _apt(*options, "update")
@@ -131,6 +150,24 @@ def _fetch(machine: Machine, place: Path) -> None:
     done = _apt(*options, *wanted)
     if done.returncode:
         raise Unreachable(os.fsdecode(done.stderr).strip().rpartition("\n")[2])
+
+
+def _sources(release: str) -> str:
+    """Where another release is: beside this machine's.
+
+    Raises:
+        Unreachable: this machine has none of Debian's archives.
+    """
+    told = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)", "Created-By: Packages"],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    archives = {line[7:] for line in told.stdout.decode().splitlines() if line[:7] == "Debian "}
+    if not archives:
+        raise Unreachable("no archive of Debian is among this machine's sources")
+    return "".join(f"deb [signed-by={_KEYS}] {uri} {release} main\n" for uri in sorted(archives))
 
 
 def _apt(*words: str) -> subprocess.CompletedProcess[bytes]:

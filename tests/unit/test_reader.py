@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
 import pytest
@@ -165,6 +166,23 @@ def test_note_segment_beyond_the_file() -> None:
 def test_functions_of_a_static_program() -> None:
     raw = elf(type=c.ET_EXEC, functions=["main", "getaddrinfo"])
     assert {"main", "getaddrinfo"} <= defined_functions(BytesSource(raw))
+
+
+@pytest.mark.parametrize("little", [True, False], ids=["little", "big"])
+@pytest.mark.parametrize("bits", [64, 32])
+def test_a_function_named_as_the_end_of_another(bits: int, little: bool) -> None:
+    """Linkers keep its name only inside the longer one; what is undefined is not carried."""
+    raw = elf(functions=["__getpwuid_r", "undefined"], bits=bits, little=little)
+    order = "<" if little else ">"
+    layout, place = ("IBBHQQ", 3) if bits == 64 else ("IIIBBH", 5)
+    first, second = ([1, 0x12, 0, 1, 0, 0] if bits == 64 else [1, 0, 0, 0x12, 0, 1] for _ in "12")
+    second[0] = 1 + len("__getpwuid_r") + 1
+    for row, index, value in ((first, 0, 3), (second, place, 0)):
+        old = struct.pack(order + layout, *row)
+        row[index] = value
+        assert raw.count(old) == 1
+        raw = raw.replace(old, struct.pack(order + layout, *row))
+    assert defined_functions(BytesSource(raw)) == {"getpwuid_r"}
 
 
 @pytest.mark.parametrize("spec", ["static", "static nosections"])

@@ -6,13 +6,28 @@ from dataclasses import dataclass
 
 import pytest
 
+from elfpack.elf import constants as c
+from elfpack.elf.golang import GoProgram
 from elfpack.runtime import MODULES, module
 from elfpack.runtime.databases import ACCOUNTS, DATABASES
+from elfpack.runtime.go import go_time_zones
 from elfpack.runtime.libgcc import Libgcc
 from elfpack.runtime.module import Lacking
 from elfpack.runtime.nss import Nss
 from elfpack.runtime.users import User, Users
 from tests.smallview import SmallView, Thing, glibc, musl, shown, text
+
+LOOKUP = ("net.(*Resolver).goLookupIPCNAMEOrder", "net.readServices", "net.readProtocols")
+
+
+def golang(*functions: str, libc: str | None = None, imports: tuple[str, ...] = ()) -> Thing:
+    """A program of Go; with a libc it is a dynamic one."""
+    return Thing("/go", imports, libc=libc, go=GoProgram("go1.19", (), frozenset(functions)))
+
+
+def pure(*functions: str, **more: object) -> SmallView:
+    return SmallView((golang(*functions),), None, **more)  # type: ignore[arg-type]
+
 
 BOTH = ("libnss_files.so.2", "libnss_dns.so.2")
 FILES = {"/etc/services": "", "/etc/protocols": "", "/etc/host.conf": "", "/etc/gai.conf": ""}
@@ -96,7 +111,101 @@ NSS = [
             *("file /etc/host.conf", "file /etc/gai.conf"),
         ],
     ),
+    Case(
+        "RPC of the old libc",
+        glibc("clnt_create", files=FILES),
+        ["text /etc/nsswitch.conf", "file /etc/protocols", "file /etc/host.conf"],
+    ),
+    Case(
+        "networks are the resolver's, too",
+        glibc("getnetbyname", files={**FILES, "/etc/networks": ""}),
+        ["text /etc/nsswitch.conf", "file /etc/networks", "file /etc/host.conf"],
+    ),
+    Case(
+        "rpc is read for rpc alone",
+        glibc("getrpcbynumber_r", files={**FILES, "/etc/rpc": ""}),
+        ["text /etc/nsswitch.conf", "file /etc/rpc"],
+    ),
+    Case("shadow is never looked up", glibc("getspnam", "getsgnam", files=FILES), []),
+    Case("the resolver without databases", glibc("res_query", "ns_parserr", files=FILES), []),
+    Case("files of their own", glibc("fgetpwent", "putgrent", "ether_aton", files=FILES), []),
+    Case(
+        "what a service reads",
+        glibc(
+            "getservbyname",
+            "getpwnam",
+            libraries=("libnss_db.so.2", "libnss_hesiod.so.2"),
+            files={"/var/db/services.db": "", "/var/db/passwd.db": "", "/etc/hesiod.conf": ""},
+        ),
+        [
+            *("object libnss_db.so.2", "file /var/db/services.db"),
+            *("object libnss_hesiod.so.2", "file /etc/hesiod.conf", "text /etc/nsswitch.conf"),
+        ],
+        ("db,hesiod",),
+    ),
+    Case(
+        "a service that nobody opens",
+        SmallView((Thing("/exe", ("getpwnam",)),), None),
+        ["hint nss-unopened libnss_sss.so.2", "text /etc/nsswitch.conf"],
+        ("files,sss",),
+    ),
+    Case("Go: hosts", pure(*LOOKUP[:1], files=FILES), ["text /etc/nsswitch.conf"]),
+    Case(
+        "Go: what it reads, and no library",
+        pure(*LOOKUP, files=FILES, libraries=BOTH),
+        ["text /etc/nsswitch.conf", "file /etc/services", "file /etc/protocols"],
+    ),
+    Case("Go: ports alone", pure("net.readServices", files=FILES), ["file /etc/services"]),
+    Case("Go: accounts", pure("os/user.findUserId", files=FILES), []),
+    Case("Go: nothing that looks up", pure("main.main", "net.ParseIP", files=FILES), []),
+    Case(
+        "Go, position independent: no library either",
+        SmallView((golang(*LOOKUP, libc="glibc"),), (2, 36), FILES, BOTH),
+        ["text /etc/nsswitch.conf", "file /etc/services", "file /etc/protocols"],
+    ),
+    Case(
+        "Go with cgo",
+        SmallView((golang(*LOOKUP, libc="glibc", imports=("getaddrinfo",)),), (2, 36), FILES, BOTH),
+        [
+            *("object libnss_files.so.2", "object libnss_dns.so.2", "text /etc/nsswitch.conf"),
+            *("file /etc/services", "file /etc/protocols"),
+            *("file /etc/host.conf", "file /etc/gai.conf"),
+        ],
+    ),
+    Case(
+        "Go with cgo and musl",
+        SmallView((golang(*LOOKUP, libc="musl", imports=("getaddrinfo",)),), None, FILES),
+        ["text /etc/nsswitch.conf", "file /etc/services", "file /etc/protocols"],
+    ),
+    Case(
+        "Go and the root's own configuration",
+        pure(*LOOKUP, files={"/etc/nsswitch.conf": "hosts: files mymachines\n"}),
+        ["file /etc/nsswitch.conf"],
+        ("host",),
+    ),
 ]
+
+
+def test_go_has_the_line_of_hosts_alone() -> None:
+    made = text(Nss().propose(pure(*LOOKUP), None), "/etc/nsswitch.conf")
+    assert made == "hosts: files dns\n"
+    both = SmallView((golang(*LOOKUP), Thing("/exe", ("getpwuid",))), (2, 36))
+    made = text(Nss().propose(both, None), "/etc/nsswitch.conf")
+    assert made == "passwd: files\nhosts:  files dns\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "state"),
+    [
+        ({}, "the root has none"),
+        ({"/etc/nsswitch.conf": "-> gone"}, "is a link to gone, which leads nowhere"),
+        ({"/etc/nsswitch.conf/x": ""}, "is a directory"),
+        ({"/etc/nsswitch.conf": "x" * (1 << 20) + "x"}, "cannot be read, or has more than 1 MiB"),
+    ],
+)
+def test_a_configuration_that_is_none(files: dict[str, str], state: str) -> None:
+    made = list(Nss().propose(glibc("getpwnam", files=files), (("host",),)))
+    assert [m.state for m in made if isinstance(m, Lacking)] == [state]
 
 
 @pytest.mark.parametrize("case", NSS, ids=lambda case: case.name)
@@ -153,6 +262,23 @@ def test_a_user_of_ones_own() -> None:
     assert "\napp:x:1001:\n" in text(made, "/etc/group")
 
 
+def test_several_users() -> None:
+    users = Users()
+    values = ("app:1:2", "web:3:2", "app:1:2")
+    made = list(users.propose(glibc(), tuple(map(users.parse, values))))
+    assert shown(made)[2:] == ["dir /home/app 755 (1, 2)", "dir /home/web 755 (3, 2)"]
+    passwd = text(made, "/etc/passwd").splitlines()
+    assert [line.partition(":")[0] for line in passwd] == ["root", "nobody", "app", "web"]
+
+
+def test_users_of_go() -> None:
+    for function in ("os/user.findUserId", "os/user.listGroupsFromReader"):
+        made = list(Users().propose(pure(function), None))
+        assert shown(made) == ["text /etc/passwd", "text /etc/group"]
+        assert str(made[0].evidence) == f"{function}, linked into /go"
+    assert not list(Users().propose(pure("os/user.(*User).GroupIds", "os.Getuid"), None))
+
+
 @pytest.mark.parametrize("value", ["a:0:0", "_a-b9:4294967294:1"])
 def test_users_takes(value: str) -> None:
     assert Users().parse(value)
@@ -192,6 +318,19 @@ LIBGCC = [
         ["object libgcc_s.so.1"],
         (),
     ),
+    Case("by its other name", glibc("__backtrace"), ["warning libgcc_s.so.1"]),
+    Case(
+        "a static program has it in it",
+        SmallView((Thing("/exe", ("pthread_cancel",), libc=None),), None),
+        [],
+    ),
+    Case(
+        "a machine that has another one",
+        SmallView(
+            (Thing("/exe", ("pthread_exit",), machine=c.EM_68K),), libraries=("libgcc_s.so.2",)
+        ),
+        ["object libgcc_s.so.2"],
+    ),
     Case("musl does without", musl("pthread_exit", libraries=("libgcc_s.so.1",)), []),
 ]
 
@@ -205,6 +344,15 @@ def test_evidence_names_the_symbol_and_who_imports_it() -> None:
     lacking = next(iter(Libgcc().propose(glibc("thrd_exit"), None)))
     assert isinstance(lacking, Lacking)
     assert str(lacking.evidence) == "thrd_exit, imported by /exe"
+
+
+def test_time_zones_of_go() -> None:
+    (hint,) = go_time_zones(pure("time.LoadLocation"))
+    assert "/usr/share/zoneinfo" in hint.message
+    assert hint.path == "/go"
+    embedded = "time/tzdata.loadFromEmbeddedTZData"
+    assert not list(go_time_zones(pure("time.LoadLocation", embedded)))
+    assert not list(go_time_zones(pure("time.initLocal")))
 
 
 def test_modules_by_name() -> None:

@@ -118,6 +118,26 @@ CASES = [
         {**CERT_PEM, "/lib64/pkcs11/p11-kit-trust.so": ""},
         ["hint certs-pkcs11 /lib64/libgnutls.so.30"],
     ),
+    Case(
+        "GnuTLS by directory, as in openSUSE",
+        (Thing("/exe"), _library("libgnutls.so.30", b"\0pkcs11:\0/var/lib/ca/pem\0")),
+        {"/var/lib/ca/pem/x.pem": ROOT},
+        ["file /var/lib/ca/pem/x.pem"],
+    ),
+    Case(
+        "a company's own in GnuTLS's directory",
+        (Thing("/exe"), _library("libgnutls.so.30", b"\0/var/lib/ca/pem/\0")),
+        {"/var/lib/ca/pem/x.pem": ROOT, **COMPANYS},
+        ["file /var/lib/ca/pem/x.pem", "bytes /var/lib/ca/pem/ca-certificates.crt"],
+        ("ca.pem",),
+    ),
+    Case(
+        "a company's own where links go in a circle",
+        OPENSSL,
+        {"/usr/lib/ssl/cert.pem": "-> cert.pem", **COMPANYS},
+        ["bytes /usr/lib/ssl/cert.pem"],
+        ("ca.pem",),
+    ),
     Case("libcurl has a path of its own", CURL, CERT_PEM, ["file /usr/lib/ssl/cert.pem", BUNDLE]),
     Case(
         "libcurl without the bundle",
