@@ -27,14 +27,14 @@ from elfpack.loader.resolve import Options, Resolver
 from elfpack.paths import basename, matches
 from elfpack.planning import additions
 from elfpack.planning.added import AddedFile, added_files
-from elfpack.planning.brought import brought
+from elfpack.planning.brought import answers, brought
 from elfpack.planning.entry import Reason
-from elfpack.planning.openers import Openers
 from elfpack.planning.request import Request, Wanted, wanted
 from elfpack.planning.view import ClosureView, Contents, Seen
 from elfpack.root.walk import Place
 from elfpack.runtime import MODULES
 from elfpack.runtime.module import (
+    OPENED,
     Addition,
     AddObject,
     AddProgram,
@@ -87,14 +87,11 @@ class Collector:
         self._contents = Contents(resolver.files)
         self._known: set[tuple[int, int]] = set()
         self._unjudged: list[Closure] = []
-        """Of added files: what one of them lacks, a later one may be."""
+        """Of libraries that are added: what one of them lacks, a later one may be."""
         self._run: set[str] = set()
         """The paths of programs that modules added."""
         self._views: dict[tuple[int, ...], ClosureView] = {}
         self.found = Collection()
-        self._openers = Openers(resolver, self._options, self.found.members)
-        self._waiting: list[Member] = []
-        """Libraries that modules added, and that lack something."""
 
     def run(self) -> Collection:
         """
@@ -112,10 +109,10 @@ class Collector:
                     take(wanted(text, self._resolver.files, self._options.cwd))
                 except ElfpackError as e:  # the others are looked at all the same
                     errors.append(e)
-        for closure in self._unjudged:
-            self._judge(closure)
         if not errors:
             self._modules(self._request.modules)
+        for closure in self._unjudged:
+            self._judge(closure)
         if self.found.faults:
             incomplete = IncompleteError(tuple(dict.fromkeys(self.found.faults)))
             incomplete.closures = tuple(member.closure for member in self.found.members)
@@ -165,7 +162,8 @@ class Collector:
 
     def _member(self, member: Member) -> None:
         closure = member.closure
-        judge = self._unjudged.append if member.added else self._judge
+        later = (closure.kind == "library" and member.wanted is None) or member.added
+        judge = self._unjudged.append if later else self._judge
         judge(closure)
         self.found.members.append(member)
         if closure.hits:
@@ -218,8 +216,11 @@ class Collector:
         if closure.kind != "library":
             return False
         programs = [m.closure for m in self.found.members if m.closure.kind != "library"]
-        added = [m.closure for m in self.found.members if m.added]
+        added = [m.closure for m in self.found.members if m.closure.kind == "library"]
         machine = closure.hits[0].elf.abi[:3]
+        traced = (m.closure.hits[0] for m in self.found.members if m.reason.how == OPENED)
+        if any(answers(hit, name, machine) for hit in traced):
+            return True
         found = brought(name, machine, programs, added, self._contents)
         if found is not None:
             by = basename(found.opener.path)
@@ -245,13 +246,31 @@ class Collector:
             return
         if abi is not None and elf.abi[:3] != abi[:3]:
             return
-        closure = self._openers.opened(self._resolver.resolve(item.source, self._options))
+        closure = self._alone_or_opened(self._resolver.resolve(item.source, self._options))
         if closure.refusal is not None and closure.refusal.path == closure.hits[0].path:
             return  # no loader would load it: data
         if closure.loader is not None and place.node.identity not in self._known:
             want = Wanted(item.source, item.source, item.destination)
             reason = Reason("added", because_of=item.source)
             self._member(Member(closure, want, reason, added=True))
+
+    def _alone_or_opened(self, closure: Closure) -> Closure:
+        """A library that lacks something by itself, as a program would open it that has loaded
+        that, if there is one."""
+        library = closure.program
+        if library is None or library.kind != "library" or not closure.missing:
+            return closure
+        for member in self.found.members:
+            program = member.closure
+            if program.kind == "library" or program.loader is None:
+                continue
+            if program.hits[0].elf.abi[:3] != library.hit.elf.abi[:3]:
+                continue
+            path = program.loader.path
+            opened = self._resolver.closure(library, self._options, path, (program,))
+            if not opened.missing:
+                return opened
+        return closure
 
     def _abi(self) -> Abi | None:
         for member in self.found.members:
@@ -274,7 +293,6 @@ class Collector:
                 for addition in module.propose(view, values):
                     proposed.setdefault(addition, module)
                     self._addition(addition, module)
-            self._late()
             self.found.additions = proposed
             if len(self.found.members) == before:
                 break
@@ -295,15 +313,8 @@ class Collector:
         key = tuple(one.number for one in seen)
         view = self._views.get(key)
         if view is None:
-            config = self._request.config
-            view = ClosureView(
-                self._resolver,
-                self._options,
-                seen,
-                self._contents,
-                config,
-                self._request.dropped_paths,
-            )
+            config, dropped = self._request.config, self._request.dropped_paths
+            view = ClosureView(self._resolver, self._options, seen, self._contents, config, dropped)
             self._views[key] = view
         return view
 
@@ -345,21 +356,9 @@ class Collector:
         for script in closure.scripts:
             self.found.scripts.append((script, None))
             self._interpreter_of(script, script.path)
-        closure = self._openers.opened(closure)
-        if closure.missing and closure.kind == "library":
-            self._waiting.append(Member(closure, None, reason))
-        elif closure.refusal is None or closure.refusal.path != closure.hits[0].path:
+        closure = self._alone_or_opened(closure)
+        if closure.refusal is None or closure.refusal.path != closure.hits[0].path:
             self._member(Member(closure, None, reason))
-
-    def _late(self) -> None:
-        """The libraries that waited: others may have what they lack."""
-        waiting, self._waiting = self._waiting, []
-        for member in waiting:
-            closure, before = self._openers.after_others(member.closure)
-            for other in before:
-                if other not in self.found.members:
-                    self._member(other)
-            self._member(member._replace(closure=closure))
 
     def _lacking(self, lacking: Lacking, module: RuntimeModule) -> None:
         if lacking.requested and matches(lacking.what, self._request.allow_missing):

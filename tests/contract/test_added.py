@@ -67,6 +67,21 @@ ADDED = [
         "/opt/p",
         {"/opt/p/a.so", "/lib/libq.so.1"},
     ),
+    Added(
+        "libraries for one that is opened before them",
+        {
+            "/opt/p/launcher": program(LIBC, content=b"/libmachine.so\0"),
+            "/opt/p/a.so": library("a.so", "libmachine.so", "libq.so.1"),
+            "/opt/p/b.so": library("b.so", "a.so", runpath="$ORIGIN"),
+            "/opt/p/server/libmachine.so": library("libmachine.so", LIBC),
+            "/lib/libq.so.1": library("libq.so.1"),
+        },
+        "/opt/p",
+        {
+            *("/opt/p/launcher", "/opt/p/a.so", "/opt/p/b.so", "/opt/p/server/libmachine.so"),
+            "/lib/libq.so.1",
+        },
+    ),
     Added("object file", {"/data/x.o": elf(type=1)}, "/data/x.o", {"/data/x.o"}),
     Added(
         "of another machine",
