@@ -32,7 +32,7 @@ def brought(
 
     Source: glibc elf/dl-load.c, _dl_map_object(): names of what is loaded come before any search.
     """
-    known = next((c.hits[0] for c in added if _is(c.hits[0], name, machine)), None)
+    known = next((c.hits[0] for c in added if answers(c.hits[0], name, machine)), None)
     if known is None:
         return None
     pattern = re.compile(rb"[\0/](" + re.escape(encode(name)) + rb")\0")
@@ -43,5 +43,6 @@ def brought(
     return None
 
 
-def _is(hit: Hit, name: str, machine: tuple[int, int, bool]) -> bool:
+def answers(hit: Hit, name: str, machine: tuple[int, int, bool]) -> bool:
+    """Whether a library that is loaded answers to a needed name."""
     return hit.elf.abi[:3] == machine and (hit.elf.soname or basename(hit.path)) == name

@@ -27,13 +27,14 @@ from elfpack.loader.resolve import Options, Resolver
 from elfpack.paths import basename, matches
 from elfpack.planning import additions
 from elfpack.planning.added import AddedFile, added_files
-from elfpack.planning.brought import brought
+from elfpack.planning.brought import answers, brought
 from elfpack.planning.entry import Reason
 from elfpack.planning.request import Request, Wanted, wanted
 from elfpack.planning.view import ClosureView, Contents, Seen
 from elfpack.root.walk import Place
 from elfpack.runtime import MODULES
 from elfpack.runtime.module import (
+    OPENED,
     Addition,
     AddObject,
     AddProgram,
@@ -217,6 +218,9 @@ class Collector:
         programs = [m.closure for m in self.found.members if m.closure.kind != "library"]
         added = [m.closure for m in self.found.members if m.closure.kind == "library"]
         machine = closure.hits[0].elf.abi[:3]
+        traced = (m.closure.hits[0] for m in self.found.members if m.reason.how == OPENED)
+        if any(answers(hit, name, machine) for hit in traced):
+            return True
         found = brought(name, machine, programs, added, self._contents)
         if found is not None:
             by = basename(found.opener.path)

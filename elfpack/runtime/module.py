@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import ClassVar, Literal, NamedTuple, Protocol, TypeVar
+from typing import ClassVar, Final, Literal, NamedTuple, Protocol, TypeVar
 
 from elfpack.blob import Source
 from elfpack.elf.golang import GoProgram
@@ -18,6 +18,10 @@ V = TypeVar("V")
 Role = Literal["program", "added", "library"]
 """What an object is to the user: a program that was named, or that a script or a module runs; an
 ELF file among what was added; a library of one of those."""
+
+
+OPENED: Final = "opened by"
+"""How a program has a file that it opened in a real run."""
 
 
 class Evidence(NamedTuple):

@@ -19,6 +19,7 @@ from elfpack.errors import InputError
 from elfpack.formats.strace import split
 from elfpack.paths import join, normal
 from elfpack.runtime.module import (
+    OPENED,
     AddDirectory,
     AddFile,
     Addition,
@@ -34,7 +35,7 @@ from elfpack.runtime.traced import How, Run, Use, used
 COMMAND: Final = "strace -f -e trace=%file,execve -o LOG PROGRAM"
 _WORDS: Final[dict[How, str]] = {
     "executed": "executed by",
-    "opened": "opened by",
+    "opened": OPENED,
     "found": "looked at by",
     "link": "looked at by",
     "written": "written to by",
