@@ -65,7 +65,7 @@ def _configured(function: F) -> F:
     return function
 
 
-@click.command(epilog=packing.MODULES_TOLD)
+@click.command(cls=packing.PackingCommand)
 @packing.options_of(
     "*.tar: a docker-archive that is an OCI image layout at once; a path ending in /: that layout "
     "as a directory; -: the archive on standard output."

@@ -14,7 +14,7 @@ from elfpack.planning.entry import Plan
 from elfpack.report import use
 
 
-@click.command(epilog=packing.MODULES_TOLD)
+@click.command(cls=packing.PackingCommand)
 @packing.options_of(
     "*.tar, *.tar.gz, *.tgz or *.tar.zst: a layer; a path ending in /: an unpacked tree; -: a tar "
     "on standard output."

@@ -26,11 +26,31 @@ from elfpack.planning.entry import SET_ID, Directory, Reason, Regular
 from elfpack.planning.entry import Plan as Record
 from elfpack.report import plandoc, reasons, table
 from elfpack.runtime import MODULES
+from elfpack.runtime.module import RuntimeModule
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-MODULES_TOLD = "Runtime modules: " + "; ".join(f"{m.name}: {m.summary}" for m in MODULES) + "."
-"""The end of a command's help."""
+
+class PackingCommand(click.Command):
+    """A command whose help ends with the table of runtime modules."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(_switch(m), f"{m.summary}; {_by_itself(m)}") for m in MODULES]
+        with formatter.section("Runtime modules, for --with and --without"):
+            formatter.write_dl(rows)
+
+
+def _switch(module: RuntimeModule) -> str:
+    if module.value is None:
+        return module.name
+    return (
+        f"{module.name}={module.value}" if module.needs_value else f"{module.name}[={module.value}]"
+    )
+
+
+def _by_itself(module: RuntimeModule) -> str:
+    asked = module.when == "only when asked for"
+    return module.when if asked else f"by itself when {module.when}"
 
 
 def options_of(output_help: str) -> Callable[[F], F]:

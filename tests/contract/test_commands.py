@@ -71,9 +71,12 @@ def test_help_of_an_option_is_sentences(option: click.Option) -> None:
 
 @pytest.mark.parametrize("command", ["layer", "image"])
 def test_help_names_every_module(command: str) -> None:
-    text = " ".join(elfpack(command, "--help").out)
+    text = "".join("".join(elfpack(command, "--help").out).split())
     for module in MODULES:
-        assert f"{module.name}:" in text
+        words = f"{module.summary}; {'' if 'only' in module.when else 'by itself when '}{module.when}"
+        assert module.name in text
+        assert "".join(words.split()) in text
+        assert module.value is None or f"{module.value}" in text
 
 
 class Flags(NamedTuple):
