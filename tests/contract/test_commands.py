@@ -73,7 +73,8 @@ def test_help_of_an_option_is_sentences(option: click.Option) -> None:
 def test_help_names_every_module(command: str) -> None:
     text = "".join("".join(elfpack(command, "--help").out).split())
     for module in MODULES:
-        words = f"{module.summary}; {'' if 'only' in module.when else 'by itself when '}{module.when}"
+        by_itself = "" if module.when == "only when asked for" else "by itself when "
+        words = f"{module.summary}; {by_itself}{module.when}"
         assert module.name in text
         assert "".join(words.split()) in text
         assert module.value is None or f"{module.value}" in text
