@@ -9,7 +9,7 @@ from typing import NamedTuple
 from elfpack.loader.closure import Closure
 from elfpack.loader.records import Hit
 from elfpack.paths import basename, encode
-from elfpack.planning.view import Contents
+from elfpack.planning.contents import Contents
 
 
 class Brought(NamedTuple):

@@ -28,9 +28,10 @@ from elfpack.paths import basename, matches
 from elfpack.planning import additions
 from elfpack.planning.added import AddedFile, added_files
 from elfpack.planning.brought import answers, brought
+from elfpack.planning.contents import Contents
 from elfpack.planning.entry import Reason
 from elfpack.planning.request import Request, Wanted, wanted
-from elfpack.planning.view import ClosureView, Contents, Seen
+from elfpack.planning.view import ClosureView, Seen
 from elfpack.root.walk import Place
 from elfpack.runtime import MODULES
 from elfpack.runtime.module import (

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from elfpack.blob import Source
-from elfpack.elf.constant import constants
-from elfpack.elf.golang import GoProgram, read_go
-from elfpack.elf.layout import ElfFault
-from elfpack.elf.notes import Note, read_notes
-from elfpack.elf.sections import defined_functions
-from elfpack.elf.symbols import read_imports
-from elfpack.errors import InputError
+from elfpack.elf.golang import GoProgram
 from elfpack.loader.closure import Closure
-from elfpack.loader.files import TEXT_LIMIT, Files
+from elfpack.loader.files import TEXT_LIMIT
 from elfpack.loader.identify import GLIBC
 from elfpack.loader.records import Hit
 from elfpack.loader.resolve import Options, Resolver, loaded
 from elfpack.paths import basename, join, matches
 from elfpack.planning.config import PLAIN, ImageConfig
-from elfpack.root.walk import Place
-from elfpack.runtime import older_static
+from elfpack.planning.contents import Contents
 from elfpack.runtime.module import Evidence, Found, Object, Role
 
 K = TypeVar("K")
@@ -39,33 +31,6 @@ _GLIBC_OWN = frozenset(
         *("libnss_hesiod.so.2", "libc_malloc_debug.so.0", "libmemusage.so", "libpcprofile.so"),
     )
 )
-_NOTE_ABI_TAG = 1
-# What a stripped static program shows of the look-ups that it carries: names of glibc's internal
-# functions in assertions (nss/XXX-lookup.c), and names of files that only one function reads.
-_LOOKUP = re.compile(rb"\0__nss_([a-z]+)_lookup2\0")
-_CARRIED = {
-    b"passwd": "getpwuid",
-    b"group": "getgrgid",
-    b"hosts": "gethostbyname",
-    b"services": "getservbyname",
-    b"protocols": "getprotobyname",
-    b"networks": "getnetbyname",
-    b"rpc": "getrpcbyname",
-    b"ethers": "ether_hostton",
-    b"netgroup": "innetgr",
-    b"aliases": "getaliasbyname",
-}
-# One that was linked with a glibc before 2.34 has the names of the functions that it opens a name
-# service for, and only those. Source: glibc 2.31 nss/getXXbyYY_r.c, DB_LOOKUP_FCT.
-_OPENED = re.compile(rb"(?<=\0)(get[0-9a-z]{2,20}_r)(?=\0)")
-_READERS = {b"/etc/gai.conf": "getaddrinfo"}
-_MUSL_READERS = {
-    b"/etc/passwd": "getpwuid",
-    b"/etc/group": "getgrgid",
-    b"/etc/services": "getservbyname",
-}
-
-
 _Import = tuple[Object, str | None, str | None, str]
 """The object, the symbol's version, the libc of the program, and how the object has the symbol."""
 _GO = "linked into"
@@ -312,94 +277,3 @@ def _objects(seen: tuple[Seen, ...]) -> Iterable[Object]:
                 label = closure.label(number) if number == 0 else basename(hit.path)
                 role = roles.get(hit.identity, "library")
                 yield Object(label, hit, role, libc, (this.number, number))
-
-
-class Contents:
-    """What is read in objects besides what loads them, each of it once."""
-
-    def __init__(self, files: Files) -> None:
-        self._files = files
-        self._imports: dict[tuple[int, int], tuple[tuple[str, str | None], ...]] = {}
-        self._carried: dict[tuple[int, int], tuple[frozenset[str], str | None]] = {}
-        self._notes: dict[tuple[int, int], tuple[Note, ...]] = {}
-        self._go: dict[tuple[int, int], GoProgram | None] = {}
-        self._strings: dict[tuple[tuple[int, int], bytes, bool], tuple[bytes, ...]] = {}
-        self._derived: dict[tuple[tuple[int, int], object], Any] = {}
-
-    def imports(self, hit: Hit) -> tuple[tuple[str, str | None], ...]:
-        """Names and versions. Of an object whose symbol table is broken: none, it cannot run."""
-        return self._once(
-            self._imports,
-            hit.identity,
-            hit,
-            lambda source: tuple([(s.name, s.version) for s in read_imports(source)]),
-            (),
-        )
-
-    def carried(self, hit: Hit) -> tuple[frozenset[str], str | None]:
-        """The functions in a static program, and the libc that it was linked with."""
-        return self._once(self._carried, hit.identity, hit, _carried, (frozenset(), None))
-
-    def notes(self, hit: Hit) -> tuple[Note, ...]:
-        return self._once(self._notes, hit.identity, hit, read_notes, ())
-
-    def go(self, hit: Hit) -> GoProgram | None:
-        return self._once(self._go, hit.identity, hit, read_go, None)
-
-    def strings(self, hit: Hit, pattern: re.Pattern[bytes], *, whole: bool) -> tuple[bytes, ...]:
-        key = hit.identity, pattern.pattern, whole
-        read = partial(constants, pattern=pattern, whole=whole)
-        return self._once(self._strings, key, hit, read, ())
-
-    def derived(self, place: Place, read: Callable[[Source], V]) -> V | None:
-        """What ``read`` makes of a file; None if it cannot be read."""
-        key = place.node.identity, read
-        if key not in self._derived:
-            try:
-                source = self._files.open(place)
-            except OSError:
-                return None
-            try:
-                self._derived[key] = read(source)
-            finally:
-                source.close()
-        answer: V = self._derived[key]
-        return answer
-
-    def _once(
-        self, table: dict[K, V], key: K, hit: Hit, read: Callable[[Source], V], broken: V
-    ) -> V:
-        """What ``read`` makes of an object; ``broken`` if it cannot be read, and so cannot run."""
-        if key in table:
-            return table[key]
-        source = self._files.open(self._place(hit))
-        try:
-            table[key] = read(source)
-        except ElfFault:
-            table[key] = broken
-        finally:
-            source.close()
-        return table[key]
-
-    def _place(self, hit: Hit) -> Place:
-        place = self._files.find(hit.real_path)
-        if isinstance(place, int):
-            raise InputError("vanished while elfpack worked", path=hit.real_path)
-        return place
-
-
-def _carried(source: Source) -> tuple[frozenset[str], str | None]:
-    # glibc's crt1.o puts the ABI tag into every program, musl's does not.
-    notes = read_notes(source)
-    glibc = any(n.owner == "GNU" and n.type == _NOTE_ABI_TAG for n in notes)
-    names = defined_functions(source) or _by_strings(source.pread(source.size, 0), glibc)
-    return names, GLIBC if glibc else None
-
-
-def _by_strings(raw: bytes, glibc: bool) -> frozenset[str]:
-    found = {_CARRIED[m[1]] for m in _LOOKUP.finditer(raw) if glibc and m[1] in _CARRIED}
-    if glibc and older_static.OPENS.search(raw) and not older_static.BUILT_IN.search(raw):
-        found.update(name.decode() for name in _OPENED.findall(raw))
-    readers = _READERS if glibc else _MUSL_READERS
-    found.update(name for path, name in readers.items() if path + b"\0" in raw)
-    return frozenset(found)

@@ -10,7 +10,8 @@ import pytest
 
 import elfpack
 from elfpack.loader.resolve import Options, Resolver
-from elfpack.planning.view import ClosureView, Contents, Seen
+from elfpack.planning.contents import Contents
+from elfpack.planning.view import ClosureView, Seen
 from elfpack.report import reasons
 from elfpack.root.directory import DirectoryRoot
 from elfpack.runtime import MODULES, module
