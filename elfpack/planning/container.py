@@ -8,7 +8,7 @@ from elfpack.errors import Finding, RequestError
 from elfpack.loader.files import TEXT_LIMIT, Files
 from elfpack.paths import decode, join
 from elfpack.planning.config import ImageConfig, is_number
-from elfpack.planning.entry import Plan, Reason
+from elfpack.planning.entry import Directory, Plan, Reason, Regular
 from elfpack.planning.put import Put, PutDirectory
 from elfpack.root.tree import TreeRoot
 
@@ -36,6 +36,7 @@ def findings(plan: Plan, image: TreeRoot) -> Iterator[Finding]:
     """
     files = Files(image)
     _check_user(plan.config.user, files)
+    yield from _permissions(plan, files)
     started = _started(plan)
     if started and not _programs(started[0], plan.config, files):
         several = " " in started[0] and "one argument a word: write a JSON array"
@@ -89,7 +90,35 @@ def _check_user(user: str, files: Files) -> None:
 
 
 def _has(name: str, path: str, files: Files) -> bool:
+    return _row(name, path, files) is not None
+
+
+def _row(name: str, path: str, files: Files) -> list[str] | None:
+    """The fields of a name in a file such as /etc/passwd."""
     raw = files.read_all(path, TEXT_LIMIT)
-    if isinstance(raw, int):
-        return False
-    return any(line.split(":")[0] == name for line in decode(raw).split("\n") if ":" in line)
+    lines = decode(raw).split("\n") if isinstance(raw, bytes) else ()
+    return next((line.split(":") for line in lines if line.startswith(f"{name}:")), None)
+
+
+def _permissions(plan: Plan, files: Files) -> Iterator[Finding]:
+    """What the image's user may not use. Groups are left aside: all belongs to root's."""
+    name = plan.config.user.partition(":")[0]
+    row = _row(name, "/etc/passwd", files) or []
+    number = name if is_number(name) else "".join(row[2:3])
+    if not is_number(number) or int(number) == 0:
+        return
+    closed = [
+        entry.path
+        for entry in plan.entries
+        if isinstance(entry, (Regular, Directory))
+        and entry.owner[0] != int(number)
+        and not entry.mode & (0o001 if isinstance(entry, Directory) else 0o004)
+    ]
+    if closed:
+        more = f" and {len(closed) - 1} more" if closed[1:] else ""
+        yield Finding(
+            "not-permitted",
+            closed[0],
+            f"the image's user {name} may not use it{more}",
+            "chmod o+r files and o+x directories before they are packed, or choose another --user",
+        )

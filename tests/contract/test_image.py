@@ -417,3 +417,37 @@ def test_api_a_source_that_changed(here: Path) -> None:
         with pytest.raises(package.InputError):
             plan.write_image(f"{here}/{out}", "a")
     assert not {"a.tar", "a"} & set(os.listdir(here))
+
+
+@pytest.mark.parametrize(
+    ("user", "modes", "told"),
+    [
+        ("1000", {"app": 0o700}, "/app: the image's user 1000 may not use it"),
+        (
+            "app",
+            {"data/a": 0o600, "data": 0o700},
+            "/data: the image's user app may not use it and 1",
+        ),
+        ("1000:0", {"data/a": 0o640}, "/data/a: the image's user 1000 may not use it"),
+        ("1000", {"app": 0o755}, ""),
+        ("0", {"app": 0o700}, ""),
+        ("root", {"app": 0o700}, ""),
+        ("", {"app": 0o700}, ""),
+    ],
+)
+def test_what_the_user_may_not_use(
+    user: str, modes: dict[str, int], told: str, tmp_path: Path
+) -> None:
+    plant(tmp_path, {"app": static(), "data/a": "a"})
+    (tmp_path / "data").chmod(0o755)
+    for name, mode in modes.items():
+        (tmp_path / name).chmod(mode)
+    asked = ["--user", user] if user else []
+    ran = elfpack(
+        *("image", f"{tmp_path}/app:/app", "--add", f"{tmp_path}/data:/data", "-t", "a"),
+        *("--with", "users=app:1000:1000", *asked, "--dry-run"),
+    )
+    assert ran.status == 0
+    warnings = ran.said("warning")
+    assert len(warnings) == bool(told)
+    assert all(told in warning for warning in warnings)
