@@ -36,8 +36,11 @@ def make_request(
     Raises:
         RequestError: a runtime module or its value is none.
     """
+    wanted = names(programs, "programs")
+    if not wanted:
+        raise RequestError("there is nothing to pack", path="programs", hint="name a program")
     return Request(
-        programs=names(programs, "programs"),
+        programs=wanted,
         added=names(add, "add"),
         directories=names(mkdir, "mkdir"),
         modules=parse_modules(modules or {}),
@@ -59,15 +62,25 @@ def parse_modules(chosen: Mapping[str, Choice]) -> dict[str, object]:
     """
     parsed: dict[str, object] = {}
     for name, choice in chosen.items():
+        this = _known(name)
         if isinstance(choice, bool):
-            if _known(name).needs_value and choice:
-                raise RequestError("needs a value", path=name, hint=f"{name}={_known(name).value}")
+            if choice and this.needs_value:
+                raise RequestError("needs a value", path=name, hint=f"{name}={this.value}")
             parsed[name] = choice
         else:
-            values = (choice,) if isinstance(choice, str) else tuple(choice)
+            values = _values(name, choice)
             parsed[name] = tuple(_value(name, value) for value in values)
             _each_once(name, values, parsed[name])
     return parsed
+
+
+def _values(name: str, choice: object) -> tuple[str, ...]:
+    values = (choice,) if isinstance(choice, str) else choice
+    if isinstance(values, (tuple, list)) and all(isinstance(value, str) for value in values):
+        return tuple(values)
+    raise RequestError(
+        f"cannot be {choice!r}", path=name, hint="give True, False, a text, or a list of texts"
+    )
 
 
 def _each_once(name: str, texts: Sequence[str], values: object) -> None:

@@ -32,9 +32,10 @@ def check(talk: Talk, /, rootfs: str, form: str) -> int:
     """Tell what the kernel and the loaders would not find in a root file system.
 
     ROOTFS is a directory, a tar of one (also gzip, zstd or xz), a docker-archive, an OCI image
-    layout, or - for a tar on standard input. Nothing of it is unpacked or run. Each interpreter,
-    library, symbol version or name service module that is missing is one line, with what the
-    kernel or the loader would say. Exit status 1 if there is any, or if a file in it may not be
+    layout, or - for a tar on standard input, which an image cannot be: it is read twice. Nothing
+    of it is unpacked or run. Each interpreter, library, symbol version or name service module that
+    is missing is one line, with what the kernel or the loader would say. Exit status 1 if there is
+    any, or if a file in it may not be
     read; 2 if ROOTFS cannot be read.
     """
     gc.disable()  # an index of a million members would be searched for cycles again and again

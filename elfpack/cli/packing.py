@@ -347,8 +347,11 @@ def _short(path: str) -> str:
 
 
 def _because(found: Iterable[Reason]) -> list[str]:
-    """Up to two reasons: the symbols and who has them."""
-    texts = list(dict.fromkeys(reasons.text(r).partition(": ")[2] for r in found if r.because_of))
+    """Up to two reasons: the symbols and who has them; where there are many, who has them."""
+    known = list(dict.fromkeys(r for r in found if r.because_of))
+    texts = list(dict.fromkeys(reasons.text(r).partition(": ")[2] for r in known))
+    if len(texts) > _MOST_NAMES:
+        texts = list(dict.fromkeys(f"what was {r.how} {r.because_of}" for r in known))
     return (texts[:2] + (["..."] if len(texts) > 2 else [])) or ["--with"]
 
 

@@ -79,7 +79,10 @@ class Assembly:
         elif known.yields or put.yields:
             self._puts[path] = (put if known.yields else known)._replace(path=path)
             self._links.pop(path, None)
-        elif not self._same(known, put):
+        elif self._leads_to(known, put):
+            self._puts[path] = put._replace(path=path)
+            self._links.pop(path, None)
+        elif not self._same(known, put) and not self._leads_to(put, known):
             self._conflict(path, known, put)
         if isinstance(self._puts[path].what, PutLink):
             self._links[path] = self._puts[path].what.target  # type: ignore[union-attr]
@@ -97,6 +100,14 @@ class Assembly:
         if isinstance(a.what, PutFile) and isinstance(b.what, PutFile):
             return a.what.place.node.identity == b.what.place.node.identity
         return False
+
+    def _leads_to(self, link: Put, put: Put) -> bool:
+        """Whether a link of the root that the user adds leads to the very file that is put in its
+        place: a program that is named by the link."""
+        if not isinstance(link.what, PutLink) or not isinstance(put.what, PutFile):
+            return False
+        place = self._files.find(link.named) if (link.named or "").startswith("/") else 0  # type: ignore[arg-type]
+        return not isinstance(place, int) and place.node.identity == put.what.place.node.identity
 
     def _conflict(self, path: str, known: Put, put: Put) -> None:
         if bool(known.named) != bool(put.named):

@@ -9,23 +9,36 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from elfpack.elf.file import ElfFile
 from elfpack.errors import Finding
 from elfpack.loader.files import Files
+from elfpack.loader.hwcaps import BASELINE
 from elfpack.paths import basename, decode, join, normal, parent
 from elfpack.planning import additions
+from elfpack.planning.entry import Plan
 from elfpack.planning.view import ClosureView
 from elfpack.root.node import Root
 from elfpack.root.walk import Walker
+from elfpack.runtime.dlopen import named
 from elfpack.runtime.go import ZONES, go_time_zones
-from elfpack.runtime.module import Object
+from elfpack.runtime.module import Evidence, Object
 
 _SHELL = "/bin/sh"
 _RUN = ("system", "popen")
+_EXECUTE = (
+    *("execl", "execle", "execlp", "execv", "execve", "execvp", "execvpe"),
+    *("posix_spawn", "posix_spawnp"),
+)
+_SHELL_NAMED = re.compile(rb"\0(/bin/sh)(?=\0)")
+_TRACE = "--with strace=LOG packs what a run used"
 _PATH = re.compile(rb"\0(/[!-9;-~]{3,1000})(?=\0)")
 """A string that is one absolute path. The NUL behind it may be the one before the next."""
 _LISTED = re.compile(rb"[\0:\"](/[!-9;-~]{3,1000}?)(?=[\0:\"])")
 """A path in a list, or in quotes."""
 _LIBRARY = re.compile(r".\.so(\.[0-9]+)*\Z")
+_LOOKED_AT = 20
+_COMMANDS = ("bin", "sbin")
+"""Directories on a PATH: nobody means all of them."""
 _SYSTEM = ("/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib")
 _LIBC = {"libc.so.6", "gconv-modules", "gconv-modules.cache"}
 """A directory that has one of these is libc's: a static program has their paths as well, and the
@@ -70,9 +83,11 @@ _INTERPRETERS = (
 )
 
 
-def hints(view: ClosureView, files: Files, image: Root) -> Iterator[Finding]:
+def hints(plan: Plan, view: ClosureView, files: Files, image: Root) -> Iterator[Finding]:
     """What should be told of a plan. ``image`` is the plan as a tree, ``files`` are the root's."""
     inside = Walker(image)
+    yield from _scripts(plan)
+    yield from _opened(view, inside)
     yield from _shell(view, inside)
     if isinstance(inside.find(ZONES), int):
         yield from map(additions.hint, go_time_zones(view))
@@ -84,8 +99,43 @@ def hints(view: ClosureView, files: Files, image: Root) -> Iterator[Finding]:
         yield from _plugins(this, seen, told)
 
 
+def _scripts(plan: Plan) -> Iterator[Finding]:
+    """What a script loads and runs stands in its text, which nothing here understands."""
+    traced = any(entry.reason.source == "strace" for entry in plan.entries)
+    for placed in plan.programs:
+        if placed.script is not None and placed.cpu == BASELINE and not traced:
+            by = placed.closure.label(0)
+            message = f"a script, run by {by}: what else it uses cannot be seen"
+            yield Finding(
+                "script", placed.closure.name, message, f"--add it, or {_TRACE}", note=True
+            )
+
+
+def _opened(view: ClosureView, inside: Walker) -> Iterator[Finding]:
+    """Libraries whose names stand in an object that opens libraries, all in one line."""
+    packed = {this.hit.identity for this in view.objects()}
+    names: dict[str, str] = {}
+    for this, name, found in named(view):
+        there = name if name.startswith("/") else found.hit.path
+        if found.hit.identity not in packed and isinstance(inside.find(there), int):
+            names.setdefault(name, this.label)
+    if names:
+        by = ", ".join(dict.fromkeys(names.values()))
+        yield Finding(
+            "dlopen-strings",
+            ", ".join(names),
+            f"may be opened at run time, for the name stands in {by}",
+            "--with dlopen=strings packs what it finds so",
+            note=True,
+        )
+
+
 def _shell(view: ClosureView, inside: Walker) -> Iterator[Finding]:
     found = [evidence for _, evidence in view.importing(_RUN)]
+    known = {evidence.object for evidence in found}
+    for this, _ in view.importing(_EXECUTE):
+        if this.label not in known and view.strings(this, _SHELL_NAMED):
+            found.append(Evidence(_SHELL, this.label, "compiled into"))
     if found and isinstance(inside.find(_SHELL), int):
         by = ", ".join(map(str, found[:_NAMED])) + (", ..." if found[_NAMED:] else "")
         yield Finding(
@@ -116,6 +166,16 @@ class _Seen:
             self._real[path] = None if packed or isinstance(real, int) else real.rstrip("/") or "/"
         return self._real[path]
 
+    def programs(self, path: str, names: list[str]) -> bool:
+        """Whether one of the first files of a directory is a program."""
+        for name in names[:_LOOKED_AT]:
+            place = self._files.find(f"{path}/{name}")
+            if not isinstance(place, int) and place.node.mode & 0o111:
+                content = self._files.content(place)
+                if isinstance(content, ElfFile) and content.kind not in ("library", "object"):
+                    return True
+        return False
+
     def lacks(self, path: str) -> bool:
         """Whether the root has a file that the image has not."""
         real = self.view.real(path)
@@ -145,7 +205,7 @@ def _libraries(this: Object, seen: _Seen, told: set[str]) -> Iterator[Finding]:
                     "no-library-directory",
                     this.label,
                     f"comes without its library {several}",
-                    _adds(found),
+                    f"{_adds(found)}; or {_TRACE}",
                     note=True,
                 )
 
@@ -171,14 +231,19 @@ def _plugins(this: Object, seen: _Seen, told: set[str]) -> Iterator[Finding]:
         if path in told or real is None or real in seen.own:
             continue
         told.add(path)
-        names = [name for name, kind in seen.view.entries(path) if kind == "file"]
-        if real in _SYSTEM or not _LIBC.isdisjoint(names):
+        if real in _SYSTEM or basename(real) in _COMMANDS:
             continue
-        if any(_LIBRARY.search(name) for name in names):
+        names = [name for name, kind in seen.view.entries(path) if kind == "file"]
+        if not _LIBC.isdisjoint(names):
+            continue
+        what = "open plug-ins of" if any(map(_LIBRARY.search, names)) else ""
+        if not what and this.hit.elf.kind != "library" and seen.programs(path, names):
+            what = "run programs of"
+        if what:
             yield Finding(
-                "no-plugins",
+                "no-plugins" if what.startswith("open") else "no-helpers",
                 this.label,
-                f"may open plug-ins of {path}, which is compiled into it",
+                f"may {what} {path}, which is compiled into it",
                 f"{_adds([path])}, if they are needed",
                 note=True,
             )

@@ -64,7 +64,7 @@ def _complete(plan: Plan, image: Image, resolver: Resolver, view: ClosureView) -
         *dangling(plan, image),
         *unloaded(plan, image),
         *container.findings(plan, image.tree),
-        *hints(view, resolver.files, image.tree),
+        *hints(plan, view, resolver.files, image.tree),
     )
     return replace(plan, findings=findings, platforms=platforms(plan.programs, resolver.files))
 

@@ -15,6 +15,7 @@ from elfpack.loader.closure import MISSING, Closure
 from elfpack.loader.program import SEARCH_PATH, Program, open_program
 from elfpack.loader.records import Hit, Kind
 from elfpack.loader.resolve import Options, Resolver
+from elfpack.paths import join, normal, parent
 from elfpack.planning.entry import Directory, HardLink, Opened, Placed, Plan, Regular, Symlink
 from elfpack.root.tree import TreeRoot
 from elfpack.root.walk import Walker
@@ -305,15 +306,27 @@ def unloaded(plan: Plan, image: Image) -> Iterator[Finding]:
 
 
 def dangling(plan: Plan, image: Image) -> Iterator[Finding]:
-    """Added links that lead nowhere in the image: said, for they may be meant so."""
+    """Added links that lead nowhere in the image: said, for they may be meant so. Many that lead
+    into one directory are one line."""
     walker = Walker(image.tree)
+    found: dict[str, list[tuple[str, str]]] = {}
     for entry in plan.entries:
         added = isinstance(entry, Symlink) and entry.reason.source == "added"
-        if added and isinstance(walker.find(entry.path), int):
+        if added and isinstance(entry, Symlink) and isinstance(walker.find(entry.path), int):
+            target = normal(join(parent(entry.path), entry.target))
+            found.setdefault(parent(target), []).append((entry.path, target))
+    for directory, links in found.items():
+        several = len(links) > _EACH and directory != "/"
+        for path, target in links[:1] if several else links:
+            more = f", and {len(links) - 1} more into {directory}" if several else ""
             yield Finding(
                 "dangling-link",
-                entry.path,
-                "an added link leads to nothing in the image",
-                "--add what it leads to, if it is needed",
+                path,
+                f"an added link leads to {target}, which the image has not{more}",
+                f"--add {directory if several else target}, if it is needed",
                 note=True,
             )
+
+
+_EACH = 3
+"""Links into one directory that are told one by one."""

@@ -60,7 +60,10 @@ class Verification:
 
     def _run(self) -> None:
         for blob in self._blobs:
-            self._wrong = blob.verify(self._stopped)
+            try:
+                self._wrong = blob.verify(self._stopped)
+            except InputError as e:  # a stream that cannot be begun again
+                self._wrong = e
             if self._wrong is not None or self._stopped:
                 return
 

@@ -46,10 +46,8 @@ class Dlopen:
             if this.libc is not None:  # a static program opens by other ways, if at all
                 yield from _noted(view, this, suggested=SUGGESTED in words)
         if STRINGS in words:
-            for this, name, found in _named(view):
+            for this, name, found in named(view):
                 yield AddObject(name, found, Evidence(name, this.label, "a string in"))
-        else:
-            yield from _hint(view)
 
 
 def _noted(view: View, this: Object, *, suggested: bool) -> Iterator[Addition]:
@@ -86,7 +84,7 @@ def _entry(view: View, this: Object, entry: Opens) -> Iterator[Addition]:
         yield Lacking(names[0], required, f"install it{others}{without}", evidence)
 
 
-def _named(view: View) -> Iterator[tuple[Object, str, Found]]:
+def named(view: View) -> Iterator[tuple[Object, str, Found]]:
     """What stands as a string in an object that opens libraries, and is one where it looks."""
     for this, _ in view.importing(_OPENING):
         for raw in view.strings(this, _ENDING, whole=True):
@@ -95,19 +93,3 @@ def _named(view: View) -> Iterator[tuple[Object, str, Found]]:
                 found = view.opened_by(this, name)
                 if found is not None:
                     yield this, name, found
-
-
-def _hint(view: View) -> Iterator[Hint]:
-    """One note for all of them."""
-    packed = {this.hit.identity for this in view.objects()}
-    names: dict[str, str] = {}
-    for this, name, found in _named(view):
-        if found.hit.identity not in packed:
-            names.setdefault(name, this.label)
-    if not names:
-        return
-    by = ", ".join(dict.fromkeys(names.values()))
-    message = f"may be opened at run time, for the name stands in {by}"
-    yield Hint(
-        "dlopen-strings", ", ".join(names), message, "--with dlopen=strings packs what it finds so"
-    )

@@ -44,6 +44,7 @@ _RANK: Final[dict[How, int]] = {"executed": 3, "opened": 2, "found": 1, "link": 
 _TEMPORARY = ("/tmp", "/var/tmp")
 _KEY_FILE = "with a private key"
 _NO_FILE = "neither files nor directories"
+_ACCOUNTS = "of its accounts"
 _AREAS: Final[dict[str, tuple[str, ...]]] = {
     "of the running system": ("/proc", "/sys", "/dev", "/run", "/var/run"),
     "temporary": _TEMPORARY,
@@ -53,7 +54,7 @@ _AREAS: Final[dict[str, tuple[str, ...]]] = {
         *("/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/hosts", "/etc/hostname"),
         *("/etc/resolv.conf", "/etc/mtab"),
     ),
-    "of its accounts": tuple(
+    _ACCOUNTS: tuple(
         f"/etc/{name}{copy}"
         for name in ("passwd", "group", "shadow", "gshadow")
         for copy in ("", "-")
@@ -167,6 +168,8 @@ class _Traced:
         """The closures have them. A program that was given another place is not put here again."""
         self._left: dict[str, dict[str, None]] = {why: {} for why in _LEFT_OUT}
         self._gone: dict[str, None] = {}
+        self._assumed: dict[str, None] = {}
+        self._confirmed = False
 
     def additions(self) -> Iterator[Addition]:
         for use in _best(self._run.uses):
@@ -179,12 +182,22 @@ class _Traced:
     def _name(self, use: Use) -> _Name:
         """A use by its absolute path, which is inside what chroot() went to if the root is that."""
         path = join(self._start, use.path)
+        if not use.path.startswith("/") and self._run.start is None:
+            self._assume(path, use)
         for top in self._run.tops:
             above = join(self._start, top).rstrip("/")
             if path.startswith(above + "/") and self._view.real(above) is None:
                 path = path[len(above) :]
+        path = path if ".." in path.split("/") else normal(path)
         by = use.by or ("strace" if use.how == "executed" else "the process")
         return _Name(path, normal(path), use.how, Evidence(path, by, _WORDS[use.how]))
+
+    def _assume(self, path: str, use: Use) -> None:
+        """A name that counts from where the run began, which the log does not tell. A program of
+        the plan that was executed by such a name shows that it is the same here."""
+        if use.how == "executed" and normal(path) in self._known:
+            self._confirmed = True
+        self._assumed[path] = None
 
     def _addition(self, name: _Name) -> Iterator[Addition]:
         view, path = self._view, name.path
@@ -231,9 +244,16 @@ class _Traced:
         left = [f"{len(names)} {why} ({_few(names)})" for why, names in self._left.items() if names]
         if left:
             advice = "--add packs what the image needs all the same"
+            if self._left[_ACCOUNTS]:
+                advice += "; accounts: --with users=NAME:UID:GID"
             yield Hint("strace-left-out", self._log, f"left out: {', '.join(left)}", advice)
+        if self._assumed and not self._confirmed:
+            count = len(self._assumed)
+            message = f"{count} relative names are taken to be below {self._start}"
+            advice = "trace with -y, which tells the directory, or run elfpack where the run began"
+            yield Hint("strace-relative", self._log, f"{message} ({_few(self._assumed)})", advice)
         if self._gone:
-            message = f"{len(self._gone)} that the run used are not there now ({_few(self._gone)})"
+            message = f"not there now, of what the run used: {len(self._gone)} ({_few(self._gone)})"
             advice = "trace again, or name the tree of the traced machine with --root"
             yield Hint("strace-gone", self._log, message, advice)
         if self._run.unclear:

@@ -159,6 +159,28 @@ def test_link_that_dangles_in_the_image_is_noted(tmp_path: Path) -> None:
         assert any(note.startswith(f"{link}: ") for note in notes)
 
 
+def test_many_links_into_one_directory_are_one_note(tmp_path: Path) -> None:
+    files: dict[str, Content] = {f"/srv/{n}": f"-> ../etc/app/{n}" for n in range(9)}
+    ran = _layer(_root(tmp_path, files), "--add", "/srv")
+    (note,) = [n for n in ran.said("note") if n.startswith("/srv/")]
+    assert "leads to /etc/app/0, which the image has not, and 8 more into /etc/app" in note
+    assert "--add /etc/app," in note
+
+
+def test_a_program_by_a_link_of_a_directory_that_is_added(tmp_path: Path) -> None:
+    """As in a virtual environment of Python: the program is what its link leads to."""
+    plant(tmp_path, {"usr/python": static(), "env/bin/python3": f"-> {tmp_path}/usr/python"})
+    plant(tmp_path, {"env/bin/python": "-> python3", "env/cfg": "x"})
+    for asked in (["env/bin/python", "--add", "env"], ["env/bin/python:/a/python", "--add", "env"]):
+        ran = elfpack("layer", *asked, "-o", "x.tar", cwd=tmp_path)
+        well_spoken(ran)
+        assert ran.status == 0, ran.err
+    ran = elfpack("layer", "env/bin/python", "--add", "env", "-o", "x.tar", cwd=tmp_path)
+    found = members((tmp_path / "x.tar").read_bytes())
+    assert found["/env/bin/python"].linkname == "python3"
+    assert found["/env/bin/python3"].isfile()
+
+
 def test_special_files_are_left_out_with_a_note(tmp_path: Path) -> None:
     root = _root(tmp_path, {"/srv/x": "x"})
     os.mkfifo(root / "srv/fifo")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,24 @@ CASES = [
         {"/app": program(LIBC, imports=["system"]), "/bin/sh": program(LIBC)},
         (),
         add=("/bin/sh",),
+    ),
+    Case(
+        "a shell that it executes",
+        {"/app": program(LIBC, imports=["execve"], content=strings("/bin/sh"))},
+        ("no-shell /bin/sh",),
+        hints=("/bin/sh, compiled into /app",),
+    ),
+    Case("another program", {"/app": program(LIBC, content=strings("/bin/sh"))}, ()),
+    Case(
+        "helpers of a program",
+        {"/app": program(LIBC, content=strings("/usr/lib/app")), "/usr/lib/app/a": program(LIBC)},
+        ("no-helpers /app",),
+        hints=("may run programs of /usr/lib/app", "--add /usr/lib/app"),
+    ),
+    Case(
+        "a directory of commands",
+        {"/app": program(LIBC, content=strings("/usr/bin")), "/usr/bin/a": program(LIBC)},
+        (),
     ),
     Case(
         "plug-ins of a program",
@@ -162,6 +181,41 @@ CASES = [
         hints=("--add /opt/jdk",),
     ),
 ]
+
+
+OPENS = {"/app": program(LIBC, imports=["dlopen"], content=strings("liba.so.1", "/opt/b.so"))}
+OPENED = {"/lib/liba.so.1": library("liba.so.1"), "/opt/b.so": PLUGIN}
+
+
+def test_names_of_libraries_are_one_line(tmp_path: Path) -> None:
+    system(tmp_path, {**OPENS, **OPENED})
+    (found,) = elfpack.plan(["/app"], root=tmp_path).findings
+    assert (found.code, found.path, found.note) == ("dlopen-strings", "liba.so.1, /opt/b.so", True)
+    assert "stands in /app" in found.message
+    assert "--with dlopen=strings" in (found.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ({"modules": {"dlopen": "strings"}}, None),
+        ({"add": ["/opt/b.so"]}, "liba.so.1"),
+        ({"add": ["/lib/liba.so.1"]}, "/opt/b.so"),
+        ({"exclude": ["liba*"]}, "/opt/b.so"),
+    ],
+)
+def test_names_of_libraries_that_are_packed(
+    options: dict[str, Any], left: str | None, tmp_path: Path
+) -> None:
+    system(tmp_path, {**OPENS, **OPENED})
+    found = elfpack.plan(["/app"], root=tmp_path, **options).findings
+    assert [f.path for f in found if f.code == "dlopen-strings"] == ([left] if left else [])
+
+
+def test_a_library_in_the_place_that_is_named(tmp_path: Path) -> None:
+    system(tmp_path, {**OPENS, "/b.so": PLUGIN, "/opt/b.so": PLUGIN + b"x"})
+    found = elfpack.plan(["/app"], root=tmp_path, add=["/b.so:/opt/b.so"]).findings
+    assert not [f for f in found if f.code == "dlopen-strings"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

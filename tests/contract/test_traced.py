@@ -56,7 +56,7 @@ def test_what_was_opened(tmp_path: Path) -> None:
     notes = [note for note in ran.said("note") if note.startswith("LOG: ")]
     assert len(notes) == 2
     assert "left out: 1 in home directories (/root/x)" in notes[0]
-    assert "1 that the run used are not there now (/gone)" in notes[1]
+    assert "not there now, of what the run used: 1 (/gone)" in notes[1]
 
 
 def test_a_plug_in_that_needs_one_which_was_opened_before(tmp_path: Path) -> None:

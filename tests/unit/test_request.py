@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from elfpack.api.request import parse_modules
@@ -120,8 +122,13 @@ def test_modules() -> None:
         ("nss", "host,files", "cannot take the value"),
         ("nss", "../x", "cannot take the value"),
         ("libgcc", "x", "cannot take the value"),
+        ("locale", True, "needs a value"),
+        ("users", None, "cannot be None"),
+        ("tz", 5, "cannot be 5"),
+        ("certs", b"x", "cannot be b'x'"),
+        ("certs", ["x", 5], "cannot be"),
     ],
 )
-def test_bad_modules(name: str, value: bool | str, message: str) -> None:
+def test_bad_modules(name: str, value: Any, message: str) -> None:
     with pytest.raises(RequestError, match=message):
         parse_modules({name: value})

@@ -9,7 +9,6 @@ import pytest
 
 from elfpack.formats.dlopennote import OWNER, TYPE, NoteFault, Opens, parse
 from elfpack.runtime.dlopen import Dlopen
-from elfpack.runtime.module import Hint
 from tests.smallview import SmallView, Thing, shown
 
 A, B = {"soname": ["liba.so.1"]}, {"soname": ["libb.so.2", "libb.so.1"]}
@@ -111,7 +110,7 @@ CASES = [
     Case(
         "names as strings",
         named(b"\0liba.so.1\0x\0libnone.so\0", "liba.so.1"),
-        ["hint dlopen-strings liba.so.1"],
+        [],
     ),
     Case(
         "names as strings, asked for",
@@ -154,16 +153,6 @@ def test_dlopen(case: Case) -> None:
     chosen = None if case.chosen is None else tuple(module.parse(value) for value in case.chosen)
     view = SmallView((case.thing,), exclude=case.exclude)
     assert shown(module.propose(view, chosen)) == case.additions
-
-
-def test_names_as_strings_are_one_line() -> None:
-    one = named(b"\0liba.so.1\0libb.so\0", "liba.so.1", "libb.so")
-    two = Thing("/lib/libc.so", ("dlmopen",), "library", content=b"\0libb.so\0", opens=("libb.so",))
-    (hint,) = Dlopen().propose(SmallView((one, two)), None)
-    assert isinstance(hint, Hint)
-    assert hint.path == "liba.so.1, libb.so"
-    assert "--with dlopen=strings" in hint.advice
-    assert "/exe" in hint.message
 
 
 @pytest.mark.parametrize("value", ["", "string", "suggested,", "none", "suggested strings"])

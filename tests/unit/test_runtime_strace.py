@@ -109,7 +109,7 @@ CASES = [
     Case(
         "from the working directory",
         _opened("data"),
-        ["file /work/data"],
+        ["file /work/data", "hint strace-relative LOG"],
         {"/work/data": ""},
     ),
     Case(
