@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from elfpack.errors import Finding, RequestError
+from elfpack.formats.localearchive import normal as normal_locale
 from elfpack.loader.files import TEXT_LIMIT, Files
+from elfpack.loader.identify import GLIBC
 from elfpack.paths import decode, join
 from elfpack.planning.config import ImageConfig, is_number
 from elfpack.planning.entry import Directory, Plan, Reason, Regular
@@ -37,6 +39,7 @@ def findings(plan: Plan, image: TreeRoot) -> Iterator[Finding]:
     files = Files(image)
     _check_user(plan.config.user, files)
     yield from _permissions(plan, files)
+    yield from _environment(plan, files)
     started = _started(plan)
     if started and not _programs(started[0], plan.config, files):
         several = " " in started[0] and "one argument a word: write a JSON array"
@@ -46,6 +49,38 @@ def findings(plan: Plan, image: TreeRoot) -> Iterator[Finding]:
             "is to be started, but no program in the image has that name",
             several or "name it by its path in the image",
         )
+
+
+def _environment(plan: Plan, files: Files) -> Iterator[Finding]:
+    """Variables that name what the image has not: programs go on in UTC, or in the C locale."""
+    zone = plan.config.variable("TZ").removeprefix(":")
+    if "/" in zone and isinstance(files.find(join(_ZONES, zone)), int):
+        yield Finding(
+            "no-zone",
+            f"TZ={zone}",
+            "names a time zone that the image has not, so it would be UTC",
+            f"--with tz={zone}",
+        )
+    if not any(
+        p.closure.loader is not None and p.closure.loader.libc == GLIBC for p in plan.programs
+    ):
+        return
+    name = plan.config.variable("LC_ALL") or plan.config.variable("LANG")
+    places = (name, normal_locale(name), "locale-archive")
+    if name not in _BUILT_IN and all(
+        isinstance(files.find(join(_LOCALES, p)), int) for p in places
+    ):
+        yield Finding(
+            "no-locale",
+            name,
+            "is named by the image's environment, and the image has no such locale",
+            f"--with locale={name}",
+        )
+
+
+_ZONES = "/usr/share/zoneinfo"
+_LOCALES = "/usr/lib/locale"
+_BUILT_IN = ("", "C", "POSIX")
 
 
 def _started(plan: Plan) -> Sequence[str]:

@@ -451,3 +451,30 @@ def test_what_the_user_may_not_use(
     warnings = ran.said("warning")
     assert len(warnings) == bool(told)
     assert all(told in warning for warning in warnings)
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        (["TZ=Europe/Nowhere"], "TZ=Europe/Nowhere: names a time zone"),
+        (["TZ=:Europe/Nowhere"], "--with tz=Europe/Nowhere"),
+        (["TZ=UTC"], ""),
+        (["TZ=CET-1CEST"], ""),
+        (["LANG=xx_XX.UTF-8"], "--with locale=xx_XX.UTF-8"),
+        (["LANG=C", "LC_ALL=xx_XX"], "xx_XX: is named by the image's environment"),
+        (["LANG=C"], ""),
+        (["LANG=yy.UTF-8"], ""),
+    ],
+)
+def test_variables_that_name_what_is_not_there(
+    variables: list[str], told: str, tmp_path: Path
+) -> None:
+    locale = "/usr/lib/locale/yy.utf8/LC_CTYPE"
+    system(tmp_path, {"/app": program("libc.so.6"), locale: "x"})
+    given = [word for variable in variables for word in ("--env", variable)]
+    asked = ("--root", tmp_path, "/app", "--add", locale, "-t", "a", "--dry-run")
+    ran = elfpack("image", *asked, *given)
+    assert ran.status == 0, ran.err
+    warnings = ran.said("warning")
+    assert len(warnings) == bool(told), warnings
+    assert all(told in warning for warning in warnings)
