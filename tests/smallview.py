@@ -43,6 +43,8 @@ class Thing:
     imports: tuple[str, ...] = ()
     role: Role = "program"
     libc: str | None = "glibc"
+    static: bool = False
+    """That libc is in it."""
     content: bytes = b""
     notes: tuple[tuple[str, int, bytes], ...] = ()
     go: GoProgram | None = None
@@ -72,7 +74,7 @@ class SmallView:
             for number, thing in enumerate(self.things):
                 how = ""
                 if symbol in thing.imports and libc in (None, thing.libc):
-                    how = "imported by"
+                    how = "carried by" if thing.static else "imported by"
                 elif thing.go is not None and symbol in thing.go.functions and libc is None:
                     how = "linked into"
                 if how:
@@ -193,7 +195,8 @@ class SmallView:
 
 def _object(number: int, thing: Thing) -> Object:
     label = thing.path if thing.role != "library" else posixpath.basename(thing.path)
-    return Object(label, _hit(thing.path, thing), thing.role, thing.libc, (number, 0))
+    libc = None if thing.static else thing.libc
+    return Object(label, _hit(thing.path, thing), thing.role, libc, (number, 0))
 
 
 def _hit(path: str, thing: Thing | None = None) -> Hit:

@@ -47,7 +47,7 @@ class Object(NamedTuple):
     hit: Hit
     role: Role
     libc: str | None
-    """Of the program that loads it, or that is linked into it: ``glibc``, ``musl`` or None."""
+    """Of the program that loads it: ``glibc`` or ``musl``; None for a static program."""
     position: tuple[int, int]
     """The closure and the object's number in it; for the view."""
 

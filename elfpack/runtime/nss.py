@@ -6,8 +6,8 @@ Source: glibc nss/nss_database.c (defaults), nss/nss_module.c (built in since 2.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, NamedTuple
 
 from elfpack.formats import nsswitch
 from elfpack.runtime import older_static
@@ -26,6 +26,7 @@ from elfpack.runtime.module import (
     Evidence,
     Hint,
     Lacking,
+    Object,
     View,
 )
 
@@ -65,17 +66,51 @@ class Nss:
         return services
 
     def propose(self, view: View, chosen: tuple[object, ...] | None) -> Iterator[Addition]:
-        used, by_go = _databases(view, DATABASES), _databases(view, GO_DATABASES)
-        if chosen is not None and not used and not by_go:
-            used = dict.fromkeys(_USUAL, None)
+        who = _who(view)
+        if chosen is not None and not who.anybody and not who.by_go:
+            usual: Used = dict.fromkeys(_USUAL, None)
+            loaded = view.glibc is not None
+            who = _Who(usual if loaded else {}, {}, usual, {}, ())
         services = [s for value in chosen or () if isinstance(value, tuple) for s in value]
-        lines = _configured(view, used, by_go, services)
+        lines = _configured(who, services)
         if services == [HOST]:
-            yield from _as_host(view, {**by_go, **used})
+            yield from _as_host(view, who)
         elif lines:
-            yield from _modules(view, used, services)
+            yield from _modules(view, who, services)
             yield from _configuration(lines, services)
-        yield from _files(view, used, by_go)
+        yield from _files(view, who)
+
+
+class _Who(NamedTuple):
+    """The databases that are in use, by who uses them."""
+
+    dynamic: Used
+    """Objects of programs that load glibc."""
+    static: Used
+    """Programs that have glibc in them."""
+    anybody: Used
+    """Those, and what has musl."""
+    by_go: Used
+    """Go's own resolver."""
+    programs: tuple[Object, ...]
+    """Those that have glibc in them, of these users."""
+
+    @property
+    def glibc(self) -> Used:
+        return {**self.static, **self.dynamic}
+
+
+def _who(view: View) -> _Who:
+    dynamic: Used = {}
+    static: Used = {}
+    programs: dict[str, Object] = {}
+    for database, functions in DATABASES.items():
+        for this, evidence in view.importing(functions, "glibc"):
+            (static if this.libc is None else dynamic).setdefault(database, evidence)
+            if this.libc is None:
+                programs[this.label] = this
+    anybody, by_go = _databases(view, DATABASES), _databases(view, GO_DATABASES)
+    return _Who(dynamic, static, anybody, by_go, tuple(programs.values()))
 
 
 def _databases(view: View, table: Mapping[str, tuple[str, ...]]) -> Used:
@@ -83,19 +118,13 @@ def _databases(view: View, table: Mapping[str, tuple[str, ...]]) -> Used:
     return {database: evidence[0] for database, evidence in found.items() if evidence}
 
 
-def _configured(view: View, used: Used, by_go: Used, services: list[str]) -> Used:
+def _configured(who: _Who, services: list[str]) -> Used:
     """The databases that ``nsswitch.conf`` is read for: musl has none, Go looks for hosts alone."""
-    by_libc = used if view.glibc is not None or services or _static_glibc(view) else {}
-    by_both = {**{name: by_go[name] for name in by_go if name == "hosts"}, **by_libc}
-    return {name: by_both[name] for name in DATABASES if name in by_both}
-
-
-def _static_glibc(view: View) -> bool:
-    return bool(view.importers(_all_functions(), "glibc"))
-
-
-def _all_functions() -> Iterable[str]:
-    return [function for functions in DATABASES.values() for function in functions]
+    by_go = {name: who.by_go[name] for name in who.by_go if name == "hosts"}
+    found = {**by_go, **(who.anybody if services else who.glibc), **who.glibc}
+    if not found and who.anybody and all(e is None for e in who.anybody.values()):
+        found = who.anybody  # nothing tells, and it was asked for
+    return {name: found[name] for name in DATABASES if name in found}
 
 
 def _line(database: str, services: list[str]) -> list[str]:
@@ -110,29 +139,38 @@ def _configuration(lines: Used, services: list[str]) -> Iterator[Addition]:
     yield AddText(_CONFIGURATION, nsswitch.dump(configured), next(iter(lines.values())))
 
 
-def _modules(view: View, used: Used, services: list[str]) -> Iterator[Addition]:
-    older = older_static.openers(view, _all_functions()) if view.glibc is None else ()
-    if view.glibc is None and not older:  # static programs alone: files and dns are in them
-        yield from _unopened(services)
+def _modules(view: View, who: _Who, services: list[str]) -> Iterator[Addition]:
+    named = [service for service in services if service not in _BUILT_IN]
+    if not who.glibc and not who.dynamic:
+        yield from _unopened(named)
         return
+    by_static = {s: e for s, e in _wanted(who.static, services).items() if s in named}
+    older = older_static.openers(view, who.programs)
+    if older:
+        by_static = _wanted(who.static, services)
+    if by_static:
+        yield from older_static.modules(view, older or who.programs, by_static, services)
+    for service, evidence in _wanted(who.dynamic, services).items():
+        yield from _module(view, service, evidence, requested=service in services)
+    for service, evidence in _wanted(who.glibc, services).items():
+        yield from _service_files(view, service, who.glibc, evidence)
+
+
+def _wanted(used: Used, services: list[str]) -> Used:
+    """The services of the databases in use."""
     wanted: Used = {}
     for database, evidence in used.items():
         for service in _line(database, services):
             wanted.setdefault(service, evidence)
-    if older:
-        yield from older_static.modules(view, older, wanted, services)
-    for service, evidence in wanted.items():
-        if not older:
-            yield from _module(view, service, evidence, requested=service in services)
-        yield from _service_files(view, service, used, evidence)
+    return wanted
 
 
 def _unopened(services: list[str]) -> Iterator[Addition]:
-    for service in dict.fromkeys(s for s in services if s not in _BUILT_IN):
+    for service in dict.fromkeys(services):
         yield Hint(
             "nss-unopened",
             f"libnss_{service}.so.2",
-            "left out: none of the programs loads glibc, which would open it",
+            "left out: none of the programs has glibc, which would open it",
             "name files and dns, which such programs have built in",
         )
 
@@ -141,6 +179,8 @@ def _module(
     view: View, service: str, evidence: Evidence | None, *, requested: bool
 ) -> Iterator[Addition]:
     library = f"libnss_{service}.so.2"
+    if view.excluded(library):
+        return
     there = view.opened_by_libc(library)
     for one in there:
         yield AddObject(library, one, evidence)
@@ -164,8 +204,9 @@ def _service_files(
             yield AddFile(path, evidence)
 
 
-def _as_host(view: View, used: Used) -> Iterator[Addition]:
+def _as_host(view: View, who: _Who) -> Iterator[Addition]:
     """The root's own configuration, and every module that it names."""
+    used = {**who.by_go, **who.anybody}
     evidence = next(iter(used.values()))
     raw = view.read(_CONFIGURATION)
     if raw is None:
@@ -173,11 +214,13 @@ def _as_host(view: View, used: Used) -> Iterator[Addition]:
         yield Lacking(_CONFIGURATION, True, advice, evidence, _unread(view))
         return
     yield AddFile(_CONFIGURATION, evidence)
-    if view.glibc is None:
-        return
     named = nsswitch.parse(raw.decode("utf-8", "replace"))
     services = dict.fromkeys(s for line in named.values() for s in line if _SERVICE.match(s))
-    for service in services:
+    older = older_static.openers(view, who.programs)
+    others: Used = {s: evidence for s in services if older or s not in _BUILT_IN}
+    if who.static and others:
+        yield from older_static.modules(view, older or who.programs, others, ())
+    for service in services if who.dynamic else ():
         yield from _module(view, service, evidence, requested=False)
         yield from _service_files(view, service, used, evidence)
 
@@ -196,18 +239,17 @@ def _unread(view: View) -> str:
     return "is a directory" if kind == "directory" else "is no regular file"
 
 
-def _files(view: View, used: Used, by_go: Used) -> Iterator[Addition]:
-    """What is read for the databases in use."""
+def _files(view: View, who: _Who) -> Iterator[Addition]:
+    """What is read for the databases in use: musl knows few files."""
+    used = {
+        **{name: e for name, e in who.anybody.items() if e is None or name in _MUSL_FILES},
+        **who.by_go,
+        **who.glibc,
+    }
     for database, path in DATABASE_FILES.items():
-        by_libc = database in used and (view.glibc is not None or _read_by_static(view, database))
-        if (by_libc or database in by_go) and view.exists(path):
-            yield AddFile(path, used[database] if by_libc else by_go[database])
+        if database in used and view.exists(path):
+            yield AddFile(path, used[database])
     for path, functions in RESOLVER_FILES.items():
         found = view.importers(functions, "glibc")
         if found and view.exists(path):
             yield AddFile(path, found[0])
-
-
-def _read_by_static(view: View, database: str) -> bool:
-    """Without a dynamic glibc: musl reads few files, a static glibc those of its functions."""
-    return database in _MUSL_FILES or bool(view.importers(DATABASES[database], "glibc"))

@@ -24,19 +24,17 @@ _DIRECTORY: Final = re.compile(
 )
 """What dlopen() of a static program looks through. Source: elf/Makefile, trusted-dirs.st."""
 
+_OWN = ("files", "dns")
 _STATE = "a static program of a glibc before 2.34 opens it, and the root has none of such a glibc"
 _ADVICE = (
     "link the program with glibc 2.34 or later, or pack it inside the root that it was made in"
 )
 
 
-def openers(view: View, functions: Iterable[str]) -> tuple[Object, ...]:
-    """The static programs with these functions that open name services. There must be no dynamic
-    program of glibc."""
+def openers(view: View, programs: Iterable[Object]) -> tuple[Object, ...]:
+    """Those static programs whose glibc opens name services that later ones have built in."""
     return tuple(
-        this
-        for this, _ in view.importing(functions, "glibc")
-        if view.strings(this, OPENS) and not view.strings(this, BUILT_IN)
+        this for this in programs if view.strings(this, OPENS) and not view.strings(this, BUILT_IN)
     )
 
 
@@ -54,7 +52,11 @@ def modules(
         library = f"libnss_{service}.so.2"
         place = next((d for d in directories if view.exists(d + library)), None)
         if place is None or not _is_whole(view, place + library, service):
-            yield Lacking(library, service in requested, _ADVICE, evidence, _STATE)
+            if service in _OWN:
+                yield Lacking(library, service in requested, _ADVICE, evidence, _STATE)
+            else:
+                advice = f"install what provides the service {service}"
+                yield Lacking(library, service in requested, advice, evidence)
             continue
         yield AddProgram(place + library, evidence)
         for path in _loaders(view, place):

@@ -105,7 +105,7 @@ NSS = [
     Case("musl: accounts need none", musl("getpwnam", files=FILES), []),
     Case(
         "a static program of glibc has the modules in it",
-        SmallView((Thing("/exe", ("getaddrinfo",)),), None, FILES),
+        SmallView((Thing("/exe", ("getaddrinfo",), static=True),), None, FILES),
         [
             *("text /etc/nsswitch.conf", "file /etc/services"),
             *("file /etc/host.conf", "file /etc/gai.conf"),
@@ -138,16 +138,48 @@ NSS = [
             files={"/var/db/services.db": "", "/var/db/passwd.db": "", "/etc/hesiod.conf": ""},
         ),
         [
-            *("object libnss_db.so.2", "file /var/db/services.db"),
-            *("object libnss_hesiod.so.2", "file /etc/hesiod.conf", "text /etc/nsswitch.conf"),
+            *("object libnss_db.so.2", "object libnss_hesiod.so.2", "file /var/db/services.db"),
+            *("file /etc/hesiod.conf", "text /etc/nsswitch.conf"),
         ],
         ("db,hesiod",),
     ),
     Case(
         "a service that nobody opens",
-        SmallView((Thing("/exe", ("getpwnam",)),), None),
+        musl("getpwnam"),
         ["hint nss-unopened libnss_sss.so.2", "text /etc/nsswitch.conf"],
         ("files,sss",),
+    ),
+    Case(
+        "a service that a static program opens, and the root lacks",
+        SmallView((Thing("/exe", ("getpwnam",), static=True),), None),
+        ["fault libnss_sss.so.2", "text /etc/nsswitch.conf"],
+        ("files,sss",),
+    ),
+    Case(
+        "a static program beside one that looks nothing up",
+        SmallView(
+            (Thing("/a"), Thing("/b", ("getaddrinfo",), static=True)),
+            files=FILES,
+            libraries=BOTH,
+        ),
+        [
+            *("text /etc/nsswitch.conf", "file /etc/services"),
+            *("file /etc/host.conf", "file /etc/gai.conf"),
+        ],
+    ),
+    Case(
+        "a program of musl beside one of glibc that looks nothing up",
+        SmallView(
+            (Thing("/a"), Thing("/b", ("getaddrinfo", "getprotobyname"), libc="musl")),
+            files=FILES,
+            libraries=BOTH,
+        ),
+        ["file /etc/services"],
+    ),
+    Case(
+        "a library that is excluded",
+        glibc("getpwnam", libraries=BOTH, exclude=BOTH),
+        ["text /etc/nsswitch.conf"],
     ),
     Case("Go: hosts", pure(*LOOKUP[:1], files=FILES), ["text /etc/nsswitch.conf"]),
     Case(

@@ -20,7 +20,7 @@ def view(content: bytes, symbol: str, **files: bytes) -> SmallView:
     """A root with such a program and such modules."""
     there = {"/usr/lib/ld-linux-x86-64.so.2": b"", "/usr/lib/libc.so.6": b""}
     there |= {f"/usr/lib/libnss_{service}.so.2": text for service, text in files.items()}
-    return SmallView((Thing("/exe", (symbol,), content=content),), None, there)
+    return SmallView((Thing("/exe", (symbol,), content=content, static=True),), None, there)
 
 
 CASES = [
