@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from elfpack.errors import InputError
 from elfpack.loader.files import Files
 from elfpack.loader.identify import GLIBC
 from elfpack.loader.records import Hit
+from elfpack.paths import decode
 from elfpack.root.walk import Place
 from elfpack.runtime import older_static
 
@@ -56,7 +57,7 @@ class Contents:
     def __init__(self, files: Files) -> None:
         self._files = files
         self._imports: dict[tuple[int, int], tuple[tuple[str, str | None], ...]] = {}
-        self._carried: dict[tuple[int, int], tuple[frozenset[str], str | None]] = {}
+        self._carried: dict[tuple[int, int], tuple[Mapping[str, str], str | None]] = {}
         self._notes: dict[tuple[int, int], tuple[Note, ...]] = {}
         self._go: dict[tuple[int, int], GoProgram | None] = {}
         self._strings: dict[tuple[tuple[int, int], bytes, bool], tuple[bytes, ...]] = {}
@@ -72,9 +73,10 @@ class Contents:
             (),
         )
 
-    def carried(self, hit: Hit) -> tuple[frozenset[str], str | None]:
-        """The functions in a static program, and the libc that it was linked with."""
-        return self._once(self._carried, hit.identity, hit, _carried, (frozenset(), None))
+    def carried(self, hit: Hit) -> tuple[Mapping[str, str], str | None]:
+        """The functions in a static program, each with what shows it, and the libc that it was
+        linked with."""
+        return self._once(self._carried, hit.identity, hit, _carried, ({}, None))
 
     def notes(self, hit: Hit) -> tuple[Note, ...]:
         return self._once(self._notes, hit.identity, hit, read_notes, ())
@@ -124,18 +126,23 @@ class Contents:
         return place
 
 
-def _carried(source: Source) -> tuple[frozenset[str], str | None]:
+def _carried(source: Source) -> tuple[Mapping[str, str], str | None]:
     # glibc's crt1.o puts the ABI tag into every program, musl's does not.
     notes = read_notes(source)
     glibc = any(n.owner == "GNU" and n.type == _NOTE_ABI_TAG for n in notes)
-    names = defined_functions(source) or _by_strings(source.pread(source.size, 0), glibc)
-    return names, GLIBC if glibc else None
+    named = {name: name for name in defined_functions(source)}
+    return named or _by_strings(source.pread(source.size, 0), glibc), GLIBC if glibc else None
 
 
-def _by_strings(raw: bytes, glibc: bool) -> frozenset[str]:
-    found = {_CARRIED[m[1]] for m in _LOOKUP.finditer(raw) if glibc and m[1] in _CARRIED}
+def _by_strings(raw: bytes, glibc: bool) -> dict[str, str]:
+    """Of a stripped program: functions by strings that only they have."""
+    found: dict[str, str] = {}
+    for match in _LOOKUP.finditer(raw) if glibc else ():
+        if match[1] in _CARRIED:
+            found.setdefault(_CARRIED[match[1]], decode(match[0].strip(b"\0")))
     if glibc and older_static.OPENS.search(raw) and not older_static.BUILT_IN.search(raw):
-        found.update(name.decode() for name in _OPENED.findall(raw))
-    readers = _READERS if glibc else _MUSL_READERS
-    found.update(name for path, name in readers.items() if path + b"\0" in raw)
-    return frozenset(found)
+        found.update((name, name) for name in map(decode, _OPENED.findall(raw)))
+    for path, name in (_READERS if glibc else _MUSL_READERS).items():
+        if path + b"\0" in raw:
+            found.setdefault(name, decode(path))
+    return found

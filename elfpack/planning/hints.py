@@ -24,7 +24,7 @@ from elfpack.runtime.go import ZONES, go_time_zones
 from elfpack.runtime.module import Evidence, Object
 
 _SHELL = "/bin/sh"
-_RUN = ("system", "popen")
+_RUN = ("system", "popen", "wordexp")
 _EXECUTE = (
     *("execl", "execle", "execlp", "execv", "execve", "execvp", "execvpe"),
     *("posix_spawn", "posix_spawnp"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from elfpack.blob import Source
@@ -31,9 +31,12 @@ _GLIBC_OWN = frozenset(
         *("libnss_hesiod.so.2", "libc_malloc_debug.so.0", "libmemusage.so", "libpcprofile.so"),
     )
 )
-_Import = tuple[Object, str | None, str | None, str]
-"""The object, the symbol's version, the libc of the program, and how the object has the symbol."""
+_Import = tuple[Object, str | None, str | None, str, str]
+"""The object, the symbol's version, the libc of the program, how the object has the symbol, and
+what shows it."""
 _GO = "linked into"
+_RELEASE = re.compile(rb"\bstable release version ([0-9]{1,4}\.[0-9]{1,4})\b")
+"""Source: glibc csu/version.c, banner."""
 
 
 class Seen(NamedTuple):
@@ -72,11 +75,21 @@ class ClosureView:
     @property
     def glibc(self) -> tuple[int, int] | None:
         found = [
-            closure.loader.version
+            self._release(closure)
             for closure in self._closures.values()
             if closure.loader is not None and closure.loader.libc == GLIBC
         ]
         return min((v for v in found if v > (0, 0)), default=(0, 0)) if found else None
+
+    def _release(self, closure: Closure) -> tuple[int, int]:
+        """That of the loader; one before 2.33 does not tell, but its libc.so.6 does."""
+        loader = closure.loader
+        if loader is not None and loader.version > (0, 0):
+            return loader.version
+        libc = next((hit for hit in closure.hits if hit.elf.soname == "libc.so.6"), None)
+        texts = self._contents.strings(libc, _RELEASE, whole=False) if libc is not None else ()
+        major, _, minor = texts[0].partition(b".") if texts else (b"0", b"", b"0")
+        return int(major), int(minor)
 
     def objects(self) -> tuple[Object, ...]:
         return self._objects
@@ -100,9 +113,9 @@ class ClosureView:
         if index is None:
             index = self._index = self._build()
         for symbol in symbols:
-            for this, version, from_libc, how in index.get(symbol, ()):
+            for this, version, from_libc, how, shown in index.get(symbol, ()):
                 if libc is None or (from_libc == libc and _of(libc, version)):
-                    yield this, Evidence(symbol, this.label, how)
+                    yield this, Evidence(shown, this.label, how)
             if libc is None and "." in symbol:
                 for this, program in self._go:
                     if symbol in program.functions:
@@ -154,12 +167,14 @@ class ClosureView:
                 entries: Iterable[tuple[str, str | None]] = (
                     (n, None) for n in names if program is None or "." not in n
                 )
+                shown: Mapping[str, str] = names
             elif is_glibc_own(this.hit, closure):
                 continue
             else:
-                entries = self._contents.imports(this.hit)
+                entries, shown = self._contents.imports(this.hit), {}
             for name, version in entries:
-                index.setdefault(name, []).append((this, version, libc, how))
+                row = (this, version, libc, how, shown.get(name, name))
+                index.setdefault(name, []).append(row)
         return index
 
     # The root

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from elfpack.elf import constants as c
-from elfpack.runtime.module import Addition, AddObject, Lacking, Object, View
+from elfpack.runtime.module import Addition, AddObject, Hint, Lacking, Object, View
 
 _USUAL = "libgcc_s.so.1"
 _BY_MACHINE = {c.EM_68K: "libgcc_s.so.2", c.EM_PARISC: "libgcc_s.so.4"}
@@ -37,7 +37,17 @@ class Libgcc:
         if chosen is None and not found:
             return
         evidence = found[0] if found else None
+        if not found and view.glibc is None:
+            yield Hint(
+                "libgcc-unused",
+                _USUAL,
+                "left out: no program here loads glibc, which would open it",
+                "a static program has its unwinder in it, and musl needs none",
+            )
+            return
         for name in _names(view.objects()):
+            if view.excluded(name):
+                continue
             there = view.opened_by_libc(name)
             for one in there:
                 yield AddObject(name, one, evidence)

@@ -117,8 +117,10 @@ def _locale(view: View, top: str, archive: Archive | None, name: str) -> Iterato
         yield Hint(
             "locale-charset",
             name,
-            f"glibc converts its character set {charset} by a module",
+            f"glibc converts its character set {charset} by a module, and may not take the locale "
+            "without it",
             f"--with gconv={charset} brings it",
+            warning=True,
         )
 
 

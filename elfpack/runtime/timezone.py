@@ -84,7 +84,7 @@ def _chosen(view: View, tops: tuple[str, ...], zones: list[str]) -> Iterator[Add
         for path in paths:
             yield AddFile(path, None)
         if not paths:
-            near = did_you_mean(zone, _names(view, tops))
+            near = did_you_mean(zone, [name for name in _names(view, tops) if name != zone])
             yield Lacking(f"time zone {zone}", True, near or f"ls {tops[0]} shows what there is")
         elif local is None:
             local = paths[0]
