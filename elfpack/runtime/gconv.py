@@ -14,6 +14,7 @@ from typing import ClassVar
 from elfpack.formats import gconv
 from elfpack.formats.gconv import Modules
 from elfpack.paths import join
+from elfpack.runtime import older_static
 from elfpack.runtime.libc import compiled, directories
 from elfpack.runtime.module import (
     AddFile,
@@ -63,12 +64,13 @@ class Gconv:
         if chosen is None and evidence is None:
             return
         names = tuple(dict.fromkeys(n for v in chosen or () if isinstance(v, tuple) for n in v))
-        tops = directories(view, _COMPILED, static=False)
+        static = chosen is not None or _static(view)
+        tops = directories(view, _COMPILED, static=static)
         if not tops and chosen is not None:
             yield Hint(
                 "gconv-unused",
                 "--with gconv",
-                "no program here is linked dynamically with glibc: none reads such modules",
+                "no program here has glibc: none reads such modules",
                 "musl has its conversions built in",
             )
         for top in tops:
@@ -82,14 +84,25 @@ class Gconv:
             else:
                 what = join(top, _CONFIGURATION)
                 yield Lacking(what, chosen is not None, _ADVICE, evidence)
+            if static and view.glibc is None:
+                yield from _loaders(view, top, evidence)
+
+
+def _static(view: View) -> bool:
+    """Whether a program converts that has glibc in it: it opens the modules all the same."""
+    return any(this.libc is None for this, _ in view.importing((_SYMBOL,), "glibc"))
+
+
+def _loaders(view: View, top: str, evidence: Evidence | None) -> Iterator[Addition]:
+    """What the modules' libc.so.6 needs, where a static program has not loaded it."""
+    for path in older_static.loaders(view, top.rpartition("/")[0] + "/"):
+        yield AddFile(path, evidence)
 
 
 def needs(view: View) -> tuple[bool, Evidence | None]:
     """Whether there is no telling which modules are needed, and who needs any."""
     library: Evidence | None = None
     for this, evidence in view.importing((_SYMBOL,), "glibc"):
-        if this.libc != "glibc":  # what is linked statically
-            continue
         if this.role != "library":
             return True, evidence
         if library is None and this.soname.partition(".so")[0] not in _CONTENT:

@@ -47,7 +47,7 @@ def modules(
     """The libraries of services, where these programs look for them. What they need comes along;
     ``requested`` are the services that the user named."""
     directories = [text.decode() for this in programs for text in view.strings(this, _DIRECTORY)]
-    loaders: dict[str, Evidence | None] = {}
+    found: dict[str, Evidence | None] = {}
     for service, evidence in services.items():
         library = f"libnss_{service}.so.2"
         place = next((d for d in directories if view.exists(d + library)), None)
@@ -59,13 +59,13 @@ def modules(
                 yield Lacking(library, service in requested, advice, evidence)
             continue
         yield AddProgram(place + library, evidence)
-        for path in _loaders(view, place):
-            loaders.setdefault(path, evidence)
-    for path, evidence in loaders.items():
+        for path in loaders(view, place):
+            found.setdefault(path, evidence)
+    for path, evidence in found.items():
         yield AddFile(path, evidence)
 
 
-def _loaders(view: View, directory: str) -> list[str]:
+def loaders(view: View, directory: str) -> list[str]:
     """The loader by the name that libc.so.6 needs it by. In a static program it is not loaded
     already, and found like any library."""
     names = [name for name, kind in view.entries(directory) if kind == "file"]

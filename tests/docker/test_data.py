@@ -205,6 +205,23 @@ CHARSETS = (
         less=_WITHOUT,
     ),
     Row(
+        "a static program that converts",
+        "./static",
+        "UTF-16LE",
+        build=("gcc -static -o static {src}/converter.c {src}/convert.c",),
+        says="h 2",
+        less=_WITHOUT,
+    ),
+    Row(
+        "a static program that converts, one character set",
+        "./static",
+        "SHIFT_JIS",
+        more="--with gconv=SHIFT_JIS",
+        less=_WITHOUT,
+        build=("gcc -static -o static {src}/converter.c {src}/convert.c",),
+        says="h 1",
+    ),
+    Row(
         "a library that converts, SHIFT_JIS",
         "./converter",
         "SHIFT_JIS",
