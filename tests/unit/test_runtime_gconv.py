@@ -78,6 +78,18 @@ CASES = [
         _view(_program(), replace(_library("libplugin.so"), role="added")),
         ALL,
     ),
+    Case(
+        "a static program",
+        SmallView(
+            (Thing("/exe", ("iconv_open",), static=True, content=LIBC.content),),
+            None,
+            {**FILES, "/usr/lib64/ld-linux-x86-64.so.2": ""},
+        ),
+        [
+            *(line.replace("object", "program") for line in ALL),
+            "file /usr/lib64/ld-linux-x86-64.so.2",
+        ],
+    ),
     Case("a library", _view(_program(), _library("libxml2.so.2")), COMMON),
     Case("a library and a program", _view(_program("iconv_open"), _library("libxml2.so.2")), ALL),
     Case(
