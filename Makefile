@@ -45,7 +45,7 @@ docker: .venv/ready-dev ## run layers and images in a real Docker engine (needs 
 bench: .venv/ready-dev ## measure against ldd and other peers, as ratios
 	@$(BIN)/python tools/bench.py
 
-sizes: .venv/ready-dev ## measure the README's tables of sizes (needs gcc, musl-gcc, curl and python3)
+sizes: .venv/ready-dev ## measure the README's tables of sizes (needs gcc, musl-gcc, busybox, curl, python3)
 	@$(BIN)/python tools/sizes.py
 
 fixtures: ## build tests/fixtures from their sources (needs cross compilers)

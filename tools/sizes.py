@@ -1,7 +1,7 @@
 """Measures the README's tables: the same hello world, packed in every way, and real programs.
 
 ``sizes.py`` prints the table; ``sizes.py --write`` puts it into README.md, between its marks.
-Needs gcc with static libraries, musl-gcc, and the programs.
+Needs gcc with static libraries, musl-gcc, busybox, and the programs.
 """
 
 from __future__ import annotations
@@ -37,11 +37,14 @@ class Variant(NamedTuple):
     command: tuple[str, ...]
     strip: bool = False
     """Packed with --strip."""
+    shell: str | None = None
+    """Packed with --with shell=FILE."""
 
 
 VARIANTS = (
     Variant("dynamic glibc", ("gcc", "-O2")),
     Variant("dynamic glibc, `--strip`", ("gcc", "-O2"), strip=True),
+    Variant("dynamic glibc and a shell", ("gcc", "-O2"), shell="/bin/busybox"),
     Variant("static glibc", ("gcc", "-O2", "-static")),
     Variant("static glibc, `--strip`", ("gcc", "-O2", "-static"), strip=True),
     Variant("dynamic musl", ("musl-gcc", "-O2")),
@@ -84,7 +87,9 @@ def measure(variant: Variant, work: Path) -> str:
     source, program = work / "hello.c", work / "hello"
     source.write_text(SOURCE)
     subprocess.run([*variant.command, "-o", str(program), str(source)], check=True)
-    return row(variant.name, elfpack.plan([f"{program}:/hello"], strip=variant.strip), work)
+    modules = {"shell": variant.shell} if variant.shell else {}
+    plan = elfpack.plan([f"{program}:/hello"], strip=variant.strip, modules=modules)
+    return row(variant.name, plan, work)
 
 
 def _head(what: str) -> list[str]:
