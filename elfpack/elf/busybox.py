@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 from elfpack.blob import Source
 
+_MOST_APPLETS = 2000
+"""A busybox of everything has 400."""
 _MOST = 64 << 20
 """Bytes that are read; a busybox has two million."""
 _BANNER = b"BusyBox v"
@@ -24,7 +26,7 @@ def read_applets(source: Source) -> tuple[str, ...]:
     raw = source.pread(min(source.size, _MOST), 0)
     if _BANNER not in raw:
         return ()
-    tables = [names for names in _sorted(raw) if not _KNOWN.isdisjoint(names)]
+    tables = [n for n in _sorted(raw) if len(n) <= _MOST_APPLETS and not _KNOWN.isdisjoint(n)]
     return tuple(name.decode() for name in max(tables, key=len, default=[]))
 
 

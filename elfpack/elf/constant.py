@@ -14,7 +14,7 @@ from elfpack.elf.layout import read_layout
 
 LONGEST = 4096
 """Bytes of a match, the NULs around it included."""
-MOST = 1000
+MOST = 10_000
 """Different matches that are looked for."""
 _PIECE = 1 << 20
 

@@ -67,8 +67,8 @@ def defined_functions(source: Source) -> frozenset[str]:
     index = 3 if entry.size == _ENTRY_64 else 5
     symbols = symbols[: len(symbols) // entry.size * entry.size]
     places = {e[0] for e in entry.iter_unpack(symbols) if e[index] != c.SHN_UNDEF}
-    found = (names[at : names.find(b"\0", at, at + _NAME_MOST)] for at in places)
-    return frozenset(map(decode, found))
+    ends = ((at, names.find(b"\0", at, at + _NAME_MOST)) for at in places)
+    return frozenset(decode(names[at:end]) for at, end in ends if end >= 0)
 
 
 def section(source: Source, name: str) -> bytes:

@@ -63,10 +63,14 @@ def _entry(row: Any) -> Opens | NoteFault:
     priority, feature = row.get("priority", RECOMMENDED), row.get("feature", "")
     if priority not in _PRIORITIES:
         return NoteFault("an unknown priority")
-    if not isinstance(feature, str):
+    if not isinstance(feature, str) or not feature.isprintable():
         return NoteFault("a feature that is no text")
     return Opens(tuple(names), priority, feature)
 
 
 def _is_name(name: str) -> bool:
-    return name.isprintable() and 0 < len(name) <= _MOST_NAMES and name not in (".", "..")
+    """A soname, or an absolute path without ``..``: one that counts from the working directory is
+    nothing that an object could know."""
+    if not name.isprintable() or not 0 < len(name) <= _MOST_NAMES or name in (".", ".."):
+        return False
+    return "/" not in name or (name.startswith("/") and ".." not in name.split("/"))

@@ -51,6 +51,10 @@ class Archive(NamedTuple):
     """Normal name, and the offset of its record. An alias has that of another name."""
 
 
+_LONGEST_NAME = 256
+"""Bytes of the name of a locale: it is also that of a directory."""
+
+
 def read_archive(read: Read) -> Archive:
     """
     Raises:
@@ -68,7 +72,11 @@ def read_archive(read: Read) -> Archive:
     names: dict[str, int] = {}
     for _, name, record in struct.iter_unpack(f"{order}III", table):
         start = name - words[5]
-        end = texts.find(b"\0", start) if name and 0 <= start < len(texts) else -1
+        end = (
+            texts.find(b"\0", start, start + _LONGEST_NAME)
+            if name and 0 <= start < len(texts)
+            else -1
+        )
         if record and end > start:
             names[decode(texts[start:end])] = record
     return Archive(order, names)

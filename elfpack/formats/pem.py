@@ -6,11 +6,28 @@ Source: RFC 7468; OpenSSL crypto/pem/pem_lib.c, PEM_read_bio_ex().
 from __future__ import annotations
 
 import binascii
+import re
+from collections.abc import Iterable
 
 _BEGIN = b"-----BEGIN "
 _MARK = b"CERTIFICATE-----"
-_KEY = b"PRIVATE KEY-----"
-"""The end of each label of a private key: ``RSA PRIVATE KEY``, ``ENCRYPTED PRIVATE KEY``, ..."""
+_KEYS = (b"PRIVATE KEY", b"PuTTY-User-Key-File")
+"""Part of each label of a private key (``RSA PRIVATE KEY``, ``PGP PRIVATE KEY BLOCK``, ...), and
+the first word of another form."""
+_WIDE = b"P\0R\0I\0V\0A\0T\0E"
+_MARKED = re.compile(
+    rb"-{2,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{2,5}|PuTTY-User-Key-File-[0-9]"
+)
+_ALONE = re.compile(
+    rb"^(?:\xef\xbb\xbf)?[ \t]*"
+    rb"-{4,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}[ \t\r]*$",
+    re.MULTILINE,
+)
+_HEADER = re.compile(rb"(?:Proc-Type|DEK-Info|Comment|Version|Subject|Charset|Hash):[^\n\\]*")
+_BETWEEN = re.compile(rb"\\[nrt]|[\s\"',|>]+")
+_BODY = re.compile(rb"[A-Za-z0-9+/]{32}")
+_BEHIND = 1024
+"""Bytes behind a mark that are looked at, and kept of the piece before."""
 _LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
 _SEQUENCE = 0x30
 _LINE = 64
@@ -22,7 +39,35 @@ def has_certificate(raw: bytes) -> bool:
 
 
 def has_private_key(raw: bytes) -> bool:
-    return _KEY in raw
+    """Whether a file that is to hold certificates has the words of a private key in it."""
+    plain = raw.replace(b"\0", b"")
+    return any(key in plain for key in _KEYS)
+
+
+def has_key(pieces: Iterable[bytes]) -> bool:
+    """Whether a file of any kind has a private key in it, on lines of its own or in a string: the
+    words, and what looks like a key behind them. A program that knows the words has none."""
+    before = b""
+    for piece in pieces:
+        raw = before + piece
+        if _has_key(raw) or (_WIDE in raw and _has_key(raw.replace(b"\0", b""))):
+            return True
+        before = raw[-_BEHIND:]
+    return False
+
+
+def _has_key(raw: bytes) -> bool:
+    if not any(key in raw for key in _KEYS):
+        return False
+    if _ALONE.search(raw):
+        return True
+    for match in _MARKED.finditer(raw):
+        if match[0].startswith(b"PuTTY"):
+            return True
+        behind = _HEADER.sub(b"", raw[match.end() : match.end() + _BEHIND])
+        if _BODY.match(_BETWEEN.sub(b"", behind)):
+            return True
+    return False
 
 
 def certificates(raw: bytes) -> tuple[bytes | None, ...]:

@@ -131,7 +131,8 @@ class Assembly:
     def _canonical(self, put: Put) -> str:
         """The path with the plan's links followed; the last component's too for a directory."""
         parts = components(put.path)
-        last = [] if isinstance(put.what, PutDirectory) or not parts else [parts.pop()]
+        whole = isinstance(put.what, PutDirectory) or not parts or parts[-1] == ".."
+        last = [] if whole else [parts.pop()]
         pending = parts[::-1]
         done: list[str] = []
         followed = 0

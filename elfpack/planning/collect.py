@@ -31,11 +31,13 @@ from elfpack.planning.brought import answers, brought
 from elfpack.planning.contents import Contents
 from elfpack.planning.entry import Reason
 from elfpack.planning.request import Request, Wanted, wanted
+from elfpack.planning.secrets import Secrets
 from elfpack.planning.view import ClosureView, Seen
 from elfpack.root.walk import Place
 from elfpack.runtime import MODULES
 from elfpack.runtime.module import (
     OPENED,
+    AddFile,
     Addition,
     AddObject,
     AddProgram,
@@ -91,6 +93,7 @@ class Collector:
         """Of libraries that are added: what one of them lacks, a later one may be."""
         self._run: set[str] = set()
         """The paths of programs that modules added."""
+        self._secrets = Secrets(resolver.files)
         self._views: dict[tuple[int, ...], ClosureView] = {}
         self.found = Collection()
 
@@ -292,6 +295,8 @@ class Collector:
             for module, values in active:
                 view = self.view(None if module.sees_own else module)
                 for addition in module.propose(view, values):
+                    if self._secret(addition):
+                        continue
                     proposed.setdefault(addition, module)
                     self._addition(addition, module)
             self.found.additions = proposed
@@ -302,6 +307,13 @@ class Collector:
                 self._lacking(addition, module)
             elif isinstance(addition, Hint):
                 self.found.findings.append(additions.hint(addition))
+
+    def _secret(self, addition: Addition) -> bool:
+        """Whether a module, or a link of the root, leads to what no image may have."""
+        finding = self._secrets.finding(addition.path) if isinstance(addition, AddFile) else None
+        if finding is not None and finding not in self.found.findings:
+            self.found.findings.append(finding)
+        return finding is not None
 
     def view(self, module: RuntimeModule | None = None) -> ClosureView:
         """What a module sees: all but what it brought itself, which is no evidence for it. Or what

@@ -123,11 +123,19 @@ def _opened(view: ClosureView, inside: Walker) -> Iterator[Finding]:
         by = ", ".join(dict.fromkeys(names.values()))
         yield Finding(
             "dlopen-strings",
-            ", ".join(names),
+            _some(list(names)),
             f"may be opened at run time, for the name stands in {by}",
             "--with dlopen=strings packs what it finds so",
             note=True,
         )
+
+
+_LISTED_NAMES = 50
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _LISTED_NAMES
+    return ", ".join(names[:_LISTED_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _shell(view: ClosureView, inside: Walker) -> Iterator[Finding]:
@@ -228,9 +236,9 @@ def _plugins(this: Object, seen: _Seen, told: set[str]) -> Iterator[Finding]:
         return
     for path in seen.compiled(this):
         real = seen.directory(path)
-        if path in told or real is None or real in seen.own:
+        if path in told or real is None or real in told or real in seen.own:
             continue
-        told.add(path)
+        told.update((path, real))
         if real in _SYSTEM or basename(real) in _COMMANDS:
             continue
         names = [name for name, kind in seen.view.entries(path) if kind == "file"]

@@ -15,7 +15,7 @@ from elfpack.loader.files import Files
 from elfpack.loader.hwcaps import BASELINE
 from elfpack.loader.program import Script
 from elfpack.loader.records import Hit, Kind
-from elfpack.paths import basename, join, normal, parent
+from elfpack.paths import basename, encode, join, normal, parent
 from elfpack.planning.added import AddedFile
 from elfpack.planning.additions import Placeable, module_objects, reasons
 from elfpack.planning.collect import Collection, Member
@@ -86,13 +86,14 @@ class Placer:
         place = self._files.walker.trace(path)
         if isinstance(place, int):
             return
-        yield from self._way(place, path)
+        yield from self._way(place, path, yields=yields)
         yield Put(place.path, PutFile(place), reason, named, yields)
 
-    def _way(self, place: Place, path: str) -> Iterator[Put]:
+    def _way(self, place: Place, path: str, *, yields: bool = False) -> Iterator[Put]:
         """The links that were followed from ``path`` to a place."""
         for hop in place.hops:
-            yield Put(hop.path, PutLink(hop.target), Reason("link", because_of=path))
+            reason = Reason("link", because_of=path)
+            yield Put(hop.path, PutLink(hop.target), reason, yields=yields)
 
     def _moved(
         self, source: str, target: str, reason: Reason, named: str | None = None
@@ -268,7 +269,7 @@ class Placer:
             case AddProgram():
                 yield from self._natural(addition.path, reason)
             case AddText():
-                yield Put(addition.path, PutText(addition.text.encode()), reason)
+                yield Put(addition.path, PutText(encode(addition.text)), reason)
             case AddBytes():
                 yield Put(addition.path, PutText(addition.content), reason)
             case AddLink():

@@ -72,7 +72,10 @@ class Certs:
         if not there and (chosen is not None or (found and not once)):
             first = found[0]
             what = (*first.files, *first.directories)[0]
-            yield Lacking(what, chosen is not None, _INSTALL, first.evidence)
+            told = [f"{a.path}: {a.message}" for a in once.values() if isinstance(a, Hint)]
+            state = f"the root has none that can be packed ({'; '.join(told[:2])})"
+            state = state if told else "the root has none"
+            yield Lacking(what, chosen is not None, _INSTALL, first.evidence, state)
 
 
 def _key(addition: Addition) -> tuple[object, ...]:

@@ -100,6 +100,8 @@ def _reader(view: View, path: str) -> localearchive.Read:
 
 def _locale(view: View, top: str, archive: Archive | None, name: str) -> Iterator[Addition]:
     target = localearchive.expand(view.read(_ALIASES) or b"", name)
+    if target is not None and "/" in target:
+        target = None  # it would lead elsewhere
     wanted = [name] if target is None else [name, target]
     try:
         found = _in_archive(view, top, archive, wanted) or _in_directories(view, top, wanted[-1])

@@ -187,7 +187,7 @@ class View(Protocol):
         self, this: Object, pattern: re.Pattern[bytes], *, whole: bool = False
     ) -> tuple[bytes, ...]:
         """Each different match of a pattern in the read-only data of an object, in file order, at
-        most a thousand.
+        most ten thousand.
 
         A match is the first group, if the pattern has one, else all of it; with ``whole`` the
         string that it is in, from NUL to NUL. The pattern must not match more than 4096 bytes.

@@ -8,7 +8,6 @@ lines.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, Final, NamedTuple
 
@@ -16,6 +15,7 @@ from elfpack.blob import CHUNK, Source
 from elfpack.elf.file import Abi, ElfFile
 from elfpack.elf.reader import read
 from elfpack.errors import InputError
+from elfpack.formats import pem
 from elfpack.formats.strace import split
 from elfpack.paths import join, normal
 from elfpack.runtime.module import (
@@ -62,14 +62,6 @@ _AREAS: Final[dict[str, tuple[str, ...]]] = {
 }
 """What is left out, and why."""
 _LEFT_OUT = (*_AREAS, _KEY_FILE, _NO_FILE)
-_KEY = re.compile(
-    rb"(^)?-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-    rb"(?(1)[ \t\r]*$|[\s\"',+nr\\]{1,40}[A-Za-z0-9+/]{40})",
-    re.MULTILINE,
-)
-"""On lines of its own, or in a string. A program that knows the words has none."""
-_KEY_SIZE = 1 << 20
-"""Bytes of a file that are searched for a private key."""
 _SHOWN = 2
 """Names of each kind that the note has."""
 
@@ -140,7 +132,8 @@ def _look(source: Source) -> Abi | str:
         elf = read(source)
         loadable = isinstance(elf, ElfFile) and elf.dynamic and elf.kind != "object"
         return elf.abi if isinstance(elf, ElfFile) and loadable else "data"
-    return _KEY_FILE if _KEY.search(source.pread(_KEY_SIZE, 0)) else "data"
+    pieces = (source.pread(CHUNK, at) for at in range(0, source.size, CHUNK))
+    return _KEY_FILE if pem.has_key(pieces) else "data"
 
 
 class _Name(NamedTuple):

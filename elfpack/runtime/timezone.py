@@ -119,13 +119,19 @@ def _files(view: View, top: str) -> Iterator[tuple[str, str]]:
             path = join(directory, name)
             target = view.link(path)
             if kind == "file":
-                yield path, ""
+                if path.endswith(_TABLES) or _is_zone(view, path):
+                    yield path, ""
             elif kind != "directory" or (directory == top and name in _COPIES):
                 continue
             elif target is not None and _among(view.real(path), packed):
                 yield path, target
-            else:
+            elif not f"{packed}/".startswith(f"{view.real(path)}/".replace("//", "/")):
+                # What leads above the zones leads to all the root.
                 stack.append(path)
+
+
+_TABLES = (".tab", ".zi", ".list", "/leapseconds", "/+VERSION", "/SECURITY")
+"""What stands beside the zones."""
 
 
 def _among(path: str | None, top: str | None) -> bool:
