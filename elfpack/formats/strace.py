@@ -90,7 +90,8 @@ _LINE = re.compile(
 )
 _DECORATED = rb"<((?:[^<>]|<[^<>]*>)*)>(?:\(deleted\))?"
 _DESCRIPTOR = rb"(AT_FDCWD|-?\d+)(?:" + _DECORATED + rb")?"
-_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+# One that does not end takes all the rest: to try again at each of its quotes would take long.
+_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)'
 # Behind a string may stand the dots of one that is cut, and the label that --secontext tells.
 _NAME = rb"(?:" + _DESCRIPTOR + rb",\s*)?" + rb'"([^"\\]*(?:\\.[^"\\]*)*)"(\.\.\.)?(?: \[[^\]]*\])?'
 _FIRST = re.compile(_NAME, re.DOTALL)
@@ -100,7 +101,7 @@ _WORD = re.compile(rb"\b(?:O|AT)_[A-Z_]+")
 # Strings and decorated descriptors are stepped over: a name may hold what looks like a result.
 _RESULT = re.compile(
     _STRING
-    + rb"|<(?:[^<>]|<[^<>]*>)*>"
+    + rb"|<(?:[^<>]|<[^<>]{0,400}>){0,4200}>"
     + rb"|\)\s*= (?:(\d+)(?:"
     + _DECORATED
     + rb")?|(?:-\d+|\?)(?: (E[A-Z0-9]+))?|(0x[0-9a-f]+))",
@@ -110,7 +111,7 @@ _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)", re.DOTALL)
 _SHORT = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"v": b"\v", b"f": b"\f"}
 _CHANGED = re.compile(rb"<pid changed to (\d+) \.\.\.>\Z")
 _SUPERSEDED = re.compile(rb"superseded by execve in pid (\d+)")
-_CHILD = re.compile(rb"SIGCHLD \{[^}]*?si_pid=(\d+)")
+_CHILD = re.compile(rb"SIGCHLD \{[^}]{0,300}?si_pid=(\d+)")
 _BORN = re.compile(rb"\)\s*= (\d+)")
 
 

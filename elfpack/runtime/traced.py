@@ -33,6 +33,8 @@ _DESCRIPTORS = 256
 _PROCESSES = 4096
 """Processes, and descriptors of each, that are kept in mind."""
 _MOST_UNCLEAR = 100
+_MOST_TOPS = 50
+"""Directories that chroot() leads to."""
 
 
 class Use(NamedTuple):
@@ -169,8 +171,9 @@ class _Reader:
             if made is not None:
                 self._make(process, made)
         elif call.name == "chroot":
-            process.top = path
-            self.tops[path] = None
+            if len(path) <= _LONGEST and len(self.tops) < _MOST_TOPS:
+                process.top = path
+                self.tops[path] = None
         elif call.names[0].text:  # else it looks at what is open
             itself = call.name in _LINK_ITSELF or b"AT_SYMLINK_NOFOLLOW" in call.words
             self._use(path, "link" if itself else "found", process)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -392,3 +393,20 @@ def test_hostile_logs_take_no_more_time_than_others() -> None:
         "\n".join('1 chdir("abcdefghijklmnop") = 0' for _ in range(many)),
     ):
         used(_lines(log))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'1 open("' + b'\\"' * 200_000,
+        b'1 open("a", ' + b'"' * 200_001,
+        b"1 --- SIGCHLD {" + b"SIGCHLD {" * 90_000,
+        b'1 open("a") <' + b"<a>" * 200_000,
+        b"1 openat(3<" + b"<" * 300_000 + b', "a") = 3',
+    ],
+    ids=lambda line: repr(line[:24]),
+)
+def test_a_line_that_never_ends_takes_no_time(line: bytes) -> None:
+    before = time.process_time()
+    list(events([line]))
+    assert time.process_time() - before < 20, "linear takes a part of a second"
