@@ -27,7 +27,7 @@ V = TypeVar("V")
 _NOTE_ABI_TAG = 1
 # What a stripped static program shows of the look-ups that it carries: names of glibc's internal
 # functions in assertions (nss/XXX-lookup.c), and names of files that only one function reads.
-_LOOKUP = re.compile(rb"\0__nss_([a-z]+)_lookup2\0")
+_LOOKUP = re.compile(rb"\0(__nss_[a-z]+_lookup2)(?=\0)")
 _CARRIED = {
     b"passwd": "getpwuid",
     b"group": "getgrgid",
@@ -44,6 +44,7 @@ _CARRIED = {
 # service for, and only those. Source: glibc 2.31 nss/getXXbyYY_r.c, DB_LOOKUP_FCT.
 _OPENED = re.compile(rb"(?<=\0)(get[0-9a-z]{2,20}_r)(?=\0)")
 _READERS = {b"/etc/gai.conf": "getaddrinfo"}
+_FILES = re.compile(rb"(/etc/(?:gai\.conf|passwd|group|services))\0")
 _MUSL_READERS = {
     b"/etc/passwd": "getpwuid",
     b"/etc/group": "getgrgid",
@@ -131,18 +132,21 @@ def _carried(source: Source) -> tuple[Mapping[str, str], str | None]:
     notes = read_notes(source)
     glibc = any(n.owner == "GNU" and n.type == _NOTE_ABI_TAG for n in notes)
     named = {name: name for name in defined_functions(source)}
-    return named or _by_strings(source.pread(source.size, 0), glibc), GLIBC if glibc else None
+    return named or _by_strings(source, glibc), GLIBC if glibc else None
 
 
-def _by_strings(raw: bytes, glibc: bool) -> dict[str, str]:
+def _by_strings(source: Source, glibc: bool) -> dict[str, str]:
     """Of a stripped program: functions by strings that only they have."""
     found: dict[str, str] = {}
-    for match in _LOOKUP.finditer(raw) if glibc else ():
-        if match[1] in _CARRIED:
-            found.setdefault(_CARRIED[match[1]], decode(match[0].strip(b"\0")))
-    if glibc and older_static.OPENS.search(raw) and not older_static.BUILT_IN.search(raw):
-        found.update((name, name) for name in map(decode, _OPENED.findall(raw)))
-    for path, name in (_READERS if glibc else _MUSL_READERS).items():
-        if path + b"\0" in raw:
-            found.setdefault(name, decode(path))
+    for text in constants(source, _LOOKUP) if glibc else ():
+        database = text[len(b"__nss_") : -len(b"_lookup2")]
+        if database in _CARRIED:
+            found.setdefault(_CARRIED[database], decode(text))
+    opens, built_in = older_static.OPENS, older_static.BUILT_IN
+    if glibc and constants(source, opens) and not constants(source, built_in):
+        found.update((name, name) for name in map(decode, constants(source, _OPENED)))
+    readers = _READERS if glibc else _MUSL_READERS
+    for path in constants(source, _FILES):
+        if path in readers:
+            found.setdefault(readers[path], decode(path))
     return found

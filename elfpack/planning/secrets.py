@@ -3,6 +3,7 @@ private keys."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from elfpack.blob import CHUNK, Source
@@ -12,6 +13,8 @@ from elfpack.loader.files import Files
 from elfpack.paths import basename
 from elfpack.root.walk import Place
 
+_NAMED = re.compile(r"(?:g?shadow|opasswd)(?:[.~-].*)?\Z|.*\.keytab\Z")
+"""The same, and copies of it, wherever it is."""
 _NAMES = tuple(f"{name}{copy}" for name in ("shadow", "gshadow") for copy in ("", "-"))
 _ACCOUNTS = (*(f"/etc/{name}" for name in _NAMES), "/etc/security/opasswd")
 
@@ -40,8 +43,8 @@ class Secrets:
         return Finding("secret", path, f"left out: {what}{where}", advice)
 
     def _look(self, place: Place) -> str:
-        if place.node.identity in self._of_accounts() or basename(place.path) in _NAMES:
-            return "it has passwords of accounts"
+        if place.node.identity in self._of_accounts() or _NAMED.match(basename(place.path)):
+            return "it has passwords or keys of accounts"
         try:
             source = self._files.open(place)
         except OSError:

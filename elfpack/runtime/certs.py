@@ -61,6 +61,12 @@ class Certs:
         others = list(_others(view, own=bool(own), asked=chosen is not None))
         if chosen is not None and not found and not others:
             found = [CONVENTIONAL]
+            yield Hint(
+                "certs-unread",
+                CONVENTIONAL.files[0],
+                "nothing that is packed is known to read it",
+                "node and java have certificates of their own: NODE_EXTRA_CA_CERTS, a keystore",
+            )
         once: dict[tuple[object, ...], Addition] = {}
         for store in found:
             for addition in _trusted(view, store, own):
