@@ -293,12 +293,8 @@ class Collector:
             before = len(self.found.members)
             proposed: dict[Addition, RuntimeModule] = {}
             for module, values in active:
-                view = self.view(None if module.sees_own else module)
-                for addition in module.propose(view, values):
-                    if self._secret(addition):
-                        continue
+                for addition in self._ask(module, values):
                     proposed.setdefault(addition, module)
-                    self._addition(addition, module)
             self.found.additions = proposed
             if len(self.found.members) == before:
                 break
@@ -307,6 +303,17 @@ class Collector:
                 self._lacking(addition, module)
             elif isinstance(addition, Hint):
                 self.found.findings.append(additions.hint(addition))
+
+    def _ask(self, module: RuntimeModule, values: tuple[object, ...] | None) -> list[Addition]:
+        """What a module adds; one that sees what it brought is asked until nothing new comes."""
+        while True:
+            before = len(self.found.members)
+            view = self.view(None if module.sees_own else module)
+            found = [a for a in module.propose(view, values) if not self._secret(a)]
+            for addition in found:
+                self._addition(addition, module)
+            if not module.sees_own or len(self.found.members) == before:
+                return found
 
     def _secret(self, addition: Addition) -> bool:
         """Whether a module, or a link of the root, leads to what no image may have."""

@@ -21,6 +21,7 @@ from elfpack.loader.records import Hit
 from elfpack.paths import decode
 from elfpack.root.walk import Place
 from elfpack.runtime import older_static
+from elfpack.runtime.module import Found
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -62,6 +63,9 @@ class Contents:
         self._notes: dict[tuple[int, int], tuple[Note, ...]] = {}
         self._go: dict[tuple[int, int], GoProgram | None] = {}
         self._strings: dict[tuple[tuple[int, int], bytes, bool], tuple[bytes, ...]] = {}
+        self.opened: dict[tuple[int, int, str], Found | None] = {}
+        self.loaded: dict[tuple[int, str], bool] = {}
+        """What views found out about closures, by their places in the collection, which stay."""
         self._derived: dict[tuple[tuple[int, int], object], Any] = {}
 
     def imports(self, hit: Hit) -> tuple[tuple[str, str | None], ...]:

@@ -258,14 +258,25 @@ class ClosureView:
         return tuple(found.values())
 
     def opened_by(self, this: Object, name: str) -> Found | None:
+        known = self._contents.opened
+        key = *this.position, name
+        if key not in known:
+            known[key] = self._opened_by(this, name)
+        return known[key]
+
+    def _opened_by(self, this: Object, name: str) -> Found | None:
         closure = self._closures[this.position[0]]
-        if closure.loader is None or self.loaded(this, name):
+        if closure.loader is None or loaded(closure, name) is not None:
             return None
         hit = self._resolver.opened(closure, name, self._options, this.position[1])
         return None if hit is None else Found(hit, this.position)
 
     def loaded(self, this: Object, name: str) -> bool:
-        return loaded(self._closures[this.position[0]], name) is not None
+        known = self._contents.loaded
+        key = this.position[0], name
+        if key not in known:
+            known[key] = loaded(self._closures[this.position[0]], name) is not None
+        return known[key]
 
 
 def _of(libc: str, version: str | None) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import ClassVar
 
 from elfpack.formats.dlopennote import OWNER, REQUIRED, SUGGESTED, TYPE, NoteFault, Opens, parse
@@ -52,16 +53,19 @@ class Dlopen:
 
 def _noted(view: View, this: Object, *, suggested: bool) -> Iterator[Addition]:
     for description in view.notes(this, OWNER, TYPE):
-        entries: tuple[Opens | NoteFault, ...]
-        try:
-            entries = parse(description)
-        except NoteFault as e:
-            entries = (e,)
-        for entry in entries:
+        for entry in _parsed(description):
             if isinstance(entry, NoteFault):
                 yield Hint("dlopen-note", this.label, f"its dlopen note has {entry}", "left out")
             elif entry.priority != SUGGESTED or suggested:
                 yield from _entry(view, this, entry)
+
+
+@lru_cache(4096)
+def _parsed(description: bytes) -> tuple[Opens | NoteFault, ...]:
+    try:
+        return parse(description)
+    except NoteFault as e:
+        return (e,)
 
 
 def _entry(view: View, this: Object, entry: Opens) -> Iterator[Addition]:
