@@ -324,6 +324,7 @@ def _tell(talk: Talk, plan: Record, where: options.Where) -> None:
         talk.note(f"{name}: missing, as allowed")
 
 
+_MOST_WORDS = 12
 _MOST_NAMES = 8
 """Files of one module below one directory that a note names."""
 
@@ -339,7 +340,8 @@ def _few(paths: list[str]) -> str:
             words.append(f"{len(group)} files in {os.path.commonpath(group)}")
         else:
             words += map(_short, group)
-    return ", ".join(words)
+    more = len(words) - _MOST_WORDS
+    return ", ".join(words[:_MOST_WORDS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _short(path: str) -> str:

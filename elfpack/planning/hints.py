@@ -86,9 +86,11 @@ _INTERPRETERS = (
 def hints(plan: Plan, view: ClosureView, files: Files, image: Root) -> Iterator[Finding]:
     """What should be told of a plan. ``image`` is the plan as a tree, ``files`` are the root's."""
     inside = Walker(image)
+    yield from _shell(view, inside)
+    if any(entry.reason.source == "strace" for entry in plan.entries):
+        return  # a run has shown what else is used
     yield from _scripts(plan)
     yield from _opened(view, inside)
-    yield from _shell(view, inside)
     if isinstance(inside.find(ZONES), int):
         yield from map(additions.hint, go_time_zones(view))
     seen = _Seen(view, files, inside)
@@ -101,9 +103,8 @@ def hints(plan: Plan, view: ClosureView, files: Files, image: Root) -> Iterator[
 
 def _scripts(plan: Plan) -> Iterator[Finding]:
     """What a script loads and runs stands in its text, which nothing here understands."""
-    traced = any(entry.reason.source == "strace" for entry in plan.entries)
     for placed in plan.programs:
-        if placed.script is not None and placed.cpu == BASELINE and not traced:
+        if placed.script is not None and placed.cpu == BASELINE:
             by = placed.closure.label(0)
             message = f"a script, run by {by}: what else it uses cannot be seen"
             yield Finding(
