@@ -5,16 +5,17 @@ Source: glibc elf/dl-deps.c, _dl_map_object_deps(); musl ldso/dynlink.c, load_de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from elfpack.elf.file import Filter
+from elfpack.loader.around import Around
 from elfpack.loader.closure import EXCLUDED, MISSING, VDSO, Alias, Closure, Miss
 from elfpack.loader.machine import vdso
 from elfpack.loader.preload import Preload, Wanted
 from elfpack.loader.program import Program
 from elfpack.loader.records import EMPTY_SCOPE, Hit, Kind, Refusal, Role, Scope, SearchList
-from elfpack.loader.search import Loaded, Search
+from elfpack.loader.search import Search
 from elfpack.paths import basename, matches
 
 _MOST_UNSEEN = 16_000
@@ -77,20 +78,7 @@ class Walk:
         self._loaded = search.rules.loaded(program.hit, loader.path, soname)
         self._chains: list[tuple[SearchList, ...]] = [()]
         self._above_preloads: tuple[SearchList, ...] = ()
-        self._around = [(closure, self._loaded_of(closure, n)) for n, closure in enumerate(around)]
-        # Who opens a library is not its requester, but the program's DT_RPATH counts for all.
-        # Source: glibc elf/dl-load.c, _dl_map_object(), main_map; musl ldso/dynlink.c, dlopen().
-        self._above = search.rules.chain(around[0].hits[0], ()) if around else ()
-
-    def _loaded_of(self, closure: Closure, place: int) -> Loaded:
-        """What is loaded already where a library is opened. The first closure around it is that of
-        a program; of the others, the first object has been opened as a library as well."""
-        path = self.search.system.loader.path
-        loaded = self.search.rules.loaded(closure.hits[0], path, None)
-        for number, (name, hit) in enumerate(zip(closure.names, closure.hits, strict=True)):
-            if (number or place) and number not in closure.unlisted:
-                loaded.add(number, name, hit)
-        return loaded
+        self._around = Around(around, search)
 
     def preload(self, wanted: Iterable[Wanted]) -> None:
         """Load what goes before all that the program needs. What fails is passed over.
@@ -128,7 +116,7 @@ class Walk:
         hit = self.hits[number]
         above = self._above_preloads
         if self.roles[number] is not Role.PRELOAD:
-            above = self._chains[self.requesters[number]] if number else self._above
+            above = self._chains[self.requesters[number]] if number else self._around.chain
         self._chains[number] = chain = self.search.rules.chain(hit, above)
         self.scopes[number] = scope = self.search.rules.scope(hit, chain)
         self.targets[number] = ()
@@ -207,20 +195,12 @@ class Walk:
         if target is None and name in self._vdso:
             target = VDSO
         if target is None:
-            near = self._around_by(lambda loaded: loaded.by_name(name))
+            near = self._around.by_name(name)
             return self._add(asked, near) if near is not None else self._search(asked)
         if target == -1:
             target = self._interpreter_needed(asked)
         self._note(asked, target)
         return target
-
-    def _around_by(self, find: Callable[[Loaded], int | None]) -> Hit | None:
-        """What is loaded already where a library is opened."""
-        for place, (closure, loaded) in enumerate(self._around):
-            number = find(loaded)
-            if number is not None and (number > 0 or (place and number == 0)):
-                return closure.hits[number]
-        return None
 
     def _note(self, asked: _Asked, target: int) -> None:
         if self.steps is not None:
@@ -235,13 +215,12 @@ class Walk:
             return self._missing(asked)
         if isinstance(answer, Refusal):
             return self._refused(answer, asked)
-        found = answer
         same = self._loaded.by_file(name, answer)
         if same is not None:
             if asked.role is not Role.PRELOAD:
                 self.aliases.append(Alias(name, requester, same, answer))
             return same
-        near = self._around_by(lambda loaded: loaded.by_file(name, found))
+        near = self._around.by_file(name, answer)
         if near is not None:
             return self._add(asked, near)
         reason = self.search.rules.refuse(answer.elf)

@@ -1,0 +1,48 @@
+"""What is loaded already where a library is opened at run time.
+
+Source: glibc elf/dl-load.c, _dl_map_object(); musl ldso/dynlink.c, dlopen().
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from elfpack.loader.closure import Closure
+from elfpack.loader.records import Hit, SearchList
+from elfpack.loader.search import Loaded, Search
+
+
+class Around:
+    """The closures of who opens a library: the program's first, then those of libraries that were
+    opened as well."""
+
+    def __init__(self, closures: Sequence[Closure], search: Search) -> None:
+        self._closures = [(c, _loaded(c, n, search)) for n, c in enumerate(closures)]
+        # Who opens a library is not its requester, but the program's DT_RPATH counts for all.
+        program = closures[0].hits[0] if closures else None
+        self.chain: tuple[SearchList, ...] = search.rules.chain(program, ()) if program else ()
+
+    def by_name(self, name: str) -> Hit | None:
+        """The object of that name."""
+        return self._first(lambda loaded: loaded.by_name(name))
+
+    def by_file(self, name: str, hit: Hit) -> Hit | None:
+        """The object that is the same file, which was found for ``name``."""
+        return self._first(lambda loaded: loaded.by_file(name, hit))
+
+    def _first(self, find: Callable[[Loaded], int | None]) -> Hit | None:
+        for place, (closure, loaded) in enumerate(self._closures):
+            number = find(loaded)
+            if number is not None and (number > 0 or (place and number == 0)):
+                return closure.hits[number]
+        return None
+
+
+def _loaded(closure: Closure, place: int, search: Search) -> Loaded:
+    """The names of a closure's objects. That of the program itself is none that is looked for; the
+    first object of the others has been opened as a library."""
+    loaded = search.rules.loaded(closure.hits[0], search.system.loader.path, None)
+    for number, (name, hit) in enumerate(zip(closure.names, closure.hits, strict=True)):
+        if (number or place) and number not in closure.unlisted:
+            loaded.add(number, name, hit)
+    return loaded
