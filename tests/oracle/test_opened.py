@@ -135,9 +135,8 @@ def _build(row: Row, compiler: str, here: Path) -> None:
         given = ["-x", "c", str(SOURCE), "-DLIBRARY", "-o", "app/one.o", "-c"]
         _run(here, compiler, "-fPIC", *given)
         given = [str(SOURCE), "app/one.o"]
-    _run(
-        here, compiler, "-o", "app/main", *given, "-Wl,--no-as-needed", *row.needs.split(), *search
-    )
+    given += ["-Wl,--no-as-needed", *row.needs.split(), path]
+    _run(here, compiler, "-o", "app/main", *given)
 
 
 def _run(here: Path, *command: str) -> None:
