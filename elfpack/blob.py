@@ -30,6 +30,14 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
+def chunks(source: Source) -> Iterator[bytes]:
+    """A source from its start to its end."""
+    offset = 0
+    while piece := source.pread(CHUNK, offset):
+        yield piece
+        offset += len(piece)
+
+
 class BytesSource:
     """Bytes in memory as a :class:`Source`."""
 

@@ -106,7 +106,8 @@ class Assembly:
         place: a program that is named by the link."""
         if not isinstance(link.what, PutLink) or not isinstance(put.what, PutFile):
             return False
-        place = self._files.find(link.named) if (link.named or "").startswith("/") else 0  # type: ignore[arg-type]
+        source = link.named or ""
+        place = self._files.find(source) if source.startswith("/") else 0
         return not isinstance(place, int) and place.node.identity == put.what.place.node.identity
 
     def _conflict(self, path: str, known: Put, put: Put) -> None:

@@ -51,9 +51,9 @@ class _Interpreter(NamedTuple):
     """Programs and libraries that read their own library from a directory."""
 
     names: re.Pattern[str]
-    below: str
+    below: str = ""
     """The directory, from that of the program; ``{}`` is the first group of the name."""
-    holds: str
+    holds: str = ""
     """What tells such a directory."""
     compiled: re.Pattern[str] | None = None
     """Such directories among the paths that are compiled in."""
@@ -64,21 +64,15 @@ _INTERPRETERS = (
     _Interpreter(re.compile(r"(?:libjli\.so)()\Z"), "..", "lib/modules"),
     _Interpreter(
         re.compile(r"(?:perl[\d.]*|libperl\.so.*)()\Z"),
-        "",
-        "",
-        re.compile(r"/(?!etc/).*/perl(-base|5)?(/[\d.]+)?\Z"),
+        compiled=re.compile(r"/(?!etc/).*/perl(-base|5)?(/[\d.]+)?\Z"),
     ),
     _Interpreter(
         re.compile(r"(?:ruby[\d.]*|libruby.*\.so.*)()\Z"),
-        "",
-        "",
-        re.compile(r"/.*/ruby/(vendor_ruby/)?[\d.]+\Z"),
+        compiled=re.compile(r"/.*/ruby/(vendor_ruby/)?[\d.]+\Z"),
     ),
     _Interpreter(
         re.compile(r"(?:tclsh[\d.]*|libtcl[\d.]+so.*)()\Z"),
-        "",
-        "",
-        re.compile(r"/(?!.*/include/).*/tcl[\d.]+\Z"),
+        compiled=re.compile(r"/(?!.*/include/).*/tcl[\d.]+\Z"),
     ),
 )
 
@@ -140,12 +134,14 @@ def _some(names: list[str]) -> str:
 
 
 def _shell(view: ClosureView, inside: Walker) -> Iterator[Finding]:
+    if not isinstance(inside.find(_SHELL), int):
+        return
     found = [evidence for _, evidence in view.importing(_RUN)]
     known = {evidence.object for evidence in found}
     for this, _ in view.importing(_EXECUTE):
         if this.label not in known and view.strings(this, _SHELL_NAMED):
             found.append(Evidence(_SHELL, this.label, "compiled into"))
-    if found and isinstance(inside.find(_SHELL), int):
+    if found:
         by = ", ".join(map(str, found[:_NAMED])) + (", ..." if found[_NAMED:] else "")
         yield Finding(
             "no-shell",

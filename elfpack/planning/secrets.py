@@ -4,9 +4,8 @@ private keys."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from elfpack.blob import CHUNK, Source
+from elfpack.blob import chunks
 from elfpack.errors import Finding
 from elfpack.formats import pem
 from elfpack.loader.files import Files
@@ -50,7 +49,7 @@ class Secrets:
         except OSError:
             return ""
         try:
-            return "there is a private key in it" if pem.has_key(pieces(source)) else ""
+            return "there is a private key in it" if pem.has_key(chunks(source)) else ""
         finally:
             source.close()
 
@@ -59,8 +58,3 @@ class Secrets:
             places = map(self._files.find, _ACCOUNTS)
             self._accounts = frozenset(p.node.identity for p in places if not isinstance(p, int))
         return self._accounts
-
-
-def pieces(source: Source) -> Iterator[bytes]:
-    """All of a file, piece by piece."""
-    return (source.pread(CHUNK, at) for at in range(0, source.size, CHUNK))

@@ -18,7 +18,6 @@ from elfpack.planning.config import PLAIN, ImageConfig
 from elfpack.planning.contents import Contents
 from elfpack.runtime.module import Evidence, Found, Object, Role
 
-K = TypeVar("K")
 V = TypeVar("V")
 # The libraries that glibc installs. What they import from each other is no evidence that the
 # program needs it. Source: glibc shlib-versions, Makefiles' "extra-libs".

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from elfpack.blob import Source
+from elfpack.blob import Source, chunks
 from elfpack.errors import InputError
 from elfpack.formats.manifests import Digest
-from elfpack.root.streams import chunks
 
 if TYPE_CHECKING:
     from threading import Thread

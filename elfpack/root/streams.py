@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 
-from elfpack.blob import CHUNK, Source
+from elfpack.blob import CHUNK, Source, chunks
 from elfpack.errors import InputError
 from elfpack.formats.decompression import CompressionFault, decompress
 from elfpack.formats.tar import Segments
@@ -172,14 +172,6 @@ def piped(fd: int, label: str) -> Forward:
         return iter(lambda: os.read(fd, CHUNK), b"")
 
     return Forward(begin)
-
-
-def chunks(source: Source) -> Iterator[bytes]:
-    """A source from its start to its end."""
-    offset = 0
-    while piece := source.pread(CHUNK, offset):
-        yield piece
-        offset += len(piece)
 
 
 class Touched:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, Final, NamedTuple
 
-from elfpack.blob import CHUNK, Source
+from elfpack.blob import Source, chunks
 from elfpack.elf.file import Abi, ElfFile
 from elfpack.elf.reader import read
 from elfpack.errors import InputError
@@ -104,8 +104,7 @@ class _Lines:
         self._source = source
 
     def __iter__(self) -> Iterator[bytes]:
-        source = self._source
-        return split(source.pread(CHUNK, at) for at in range(0, source.size, CHUNK))
+        return split(chunks(self._source))
 
 
 def _run(view: View, log: str) -> Run | Lacking:
@@ -132,8 +131,7 @@ def _look(source: Source) -> Abi | str:
         elf = read(source)
         loadable = isinstance(elf, ElfFile) and elf.dynamic and elf.kind != "object"
         return elf.abi if isinstance(elf, ElfFile) and loadable else "data"
-    pieces = (source.pread(CHUNK, at) for at in range(0, source.size, CHUNK))
-    return _KEY_FILE if pem.has_key(pieces) else "data"
+    return _KEY_FILE if pem.has_key(chunks(source)) else "data"
 
 
 class _Name(NamedTuple):

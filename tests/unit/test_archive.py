@@ -17,13 +17,13 @@ from typing import NamedTuple
 
 import pytest
 
-from elfpack.blob import BytesSource
+from elfpack.blob import BytesSource, chunks
 from elfpack.errors import InputError
 from elfpack.formats.decompression import CompressionFault, compression, decompress
 from elfpack.root.archive import Opened, open_root, open_stream
 from elfpack.root.archived import ArchiveRoot
 from elfpack.root.node import Root
-from elfpack.root.streams import Budget, Sparse, chunks, inflated
+from elfpack.root.streams import Budget, Sparse, inflated
 from elfpack.root.walk import Walker
 from tests.unit.test_tar_index import END, SPARSE, info, tar
 
