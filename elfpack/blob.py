@@ -62,10 +62,10 @@ class FileSource:
 
     __slots__ = ("_fd", "_seen", "size")
 
-    def __init__(self, fd: int) -> None:
-        """Takes the descriptor over."""
+    def __init__(self, fd: int, seen: os.stat_result | None = None) -> None:
+        """Takes the descriptor over; ``seen`` is what ``os.fstat`` tells of it, if known."""
         self._fd = fd
-        self._seen = os.fstat(fd)
+        self._seen = os.fstat(fd) if seen is None else seen
         self.size = self._seen.st_size
 
     def pread(self, size: int, offset: int) -> bytes:

@@ -31,7 +31,7 @@ def _missing(seen: Survey, judged: Judged, searches: Searches) -> Iterator[Findi
     if not misses:
         return
     state, _ = seen.resolver.steps(judged.closure, judged.options)
-    scopes = {place: state.scopes[number] for number, place in state.places().items()}
+    scopes = {place: state.scope(number) for number, place in state.places().items()}
     places = dict(judged.closure.searched)
     for miss in misses:
         code, way, wrong_class = searches.why(judged, miss.name, scopes[miss.requester])

@@ -11,7 +11,6 @@ from elfpack.elf.strings import Strings
 from elfpack.elf.symbols import read_symbols
 from elfpack.elf.versions import read_versions
 from elfpack.loader.files import LOADER_LIMIT
-from elfpack.loader.resolve import wants_musl
 
 
 def probe(source: Source) -> None:
@@ -23,7 +22,7 @@ def probe(source: Source) -> None:
     try:
         read_versions(source)
         Strings(source, read_layout(source)).whole()
-        if wants_musl(elf):
+        if elf.of_musl:
             read_symbols(source)
     except ElfFault:
         return

@@ -20,7 +20,7 @@ from elfpack.loader.files import Files
 from elfpack.loader.identify import GLIBC, MUSL, musl_interpreter, usual_interpreters
 from elfpack.loader.program import SEARCH_PATH, Program
 from elfpack.loader.records import Hit, Kind, Via
-from elfpack.loader.resolve import Options, Resolver, wants_musl
+from elfpack.loader.resolve import Options, Resolver
 from elfpack.root.node import Root
 
 _LONGEST = 128 << 10
@@ -184,6 +184,6 @@ def _is_linked(elf: ElfFile) -> bool:
 
 def _libc(elf: ElfFile) -> str | None:
     """The libc that a library was linked with; None if it does not tell."""
-    if wants_musl(elf):
+    if elf.of_musl:
         return MUSL
     return GLIBC if "libc.so.6" in elf.needed else None

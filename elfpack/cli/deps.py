@@ -127,9 +127,10 @@ class _Check(NamedTuple):
         options.note_environment(self.talk, closure, self.where)
         stopped = self._remark(closure)
         _note_script(self.talk, closure)
-        for refusal in closure.refusals:
+        refusals = closure.refusals
+        for refusal in refusals:
             self.talk.error(f"{closure.name}: {refusal} (-v tells how it came there)")
-        if closure.refusals or stopped:
+        if refusals or stopped:
             return 1
         missing = [m for m in closure.missing if not matches(m.name, self.allow_missing)]
         absent = (closure.missing_interpreter, closure.missing_command)
@@ -199,8 +200,7 @@ def _blocks(
             told = lines(shown.session, result)
             if shown.symbols is not None:
                 told = shown.symbols.around(told, result)
-            for line in told:
-                shown.results.line(line)
+            shown.results.lines(told)
         return status
 
     return show

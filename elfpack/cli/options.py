@@ -125,8 +125,10 @@ def where(root: str | None, library_path: str | None) -> Where:
 
 def note_environment(talk: Talk, closure: Closure, where: Where) -> None:
     """Say what was found through LD_LIBRARY_PATH of the environment: nobody asked for it here."""
+    if not where.from_environment:
+        return
     found = [hit.path for hit in closure.hits if hit.via.kind is Kind.ENVIRONMENT]
-    if found and where.from_environment:
+    if found:
         talk.note(f"{closure.name}: found through LD_LIBRARY_PATH: {', '.join(found)}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 
 from elfpack.errors import ElfpackError, Finding, OutputError
 from elfpack.paths import encode, printable
@@ -63,6 +64,14 @@ class Results:
         if self._terminal:
             text = _visible(text)
         self.write(encode(text) + b"\n")
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Several, as :meth:`line` does it, in one piece."""
+        if self._terminal:
+            texts = map(_visible, texts)
+        text = "\n".join(texts)
+        if text:
+            self.write(encode(text) + b"\n")
 
     def write(self, raw: bytes) -> None:
         self._kept.append(raw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from elfpack.elf import constants as c
@@ -44,6 +45,12 @@ class Abi(NamedTuple):
     little: bool
     flags: int
     """e_flags, of which each machine's loader compares a part."""
+
+
+@lru_cache(maxsize=64)
+def _abi(machine: int, ident: bytes, flags: int) -> Abi:
+    """One record for all files of a machine: it is compared and hashed often."""
+    return Abi(machine, 64 if ident[4] == 2 else 32, ident[5] == 1, flags)
 
 
 class Filter(NamedTuple):
@@ -89,11 +96,19 @@ class ElfFile(NamedTuple):
     """DT_AUDIT and DT_DEPAUDIT, colon-separated lists as stored."""
     isa: int = 0
     """The x86 ISA levels that the CPU needs, as bits: GNU_PROPERTY_X86_ISA_1_NEEDED."""
+    of_musl: bool = False
+    """Linked with musl, by what it needs: ``libc.musl-ARCH.so.1`` on Alpine, ``libc.so`` elsewhere,
+    which with glibc is a text file that nothing needs."""
 
     @property
     def abi(self) -> Abi:
         header = self.header
-        return Abi(header.machine, header.bits, header.little, header.flags)
+        return _abi(header.machine, header.ident, header.flags)
+
+    @property
+    def has_path(self) -> bool:
+        """Has DT_RPATH or DT_RUNPATH."""
+        return self.rpath is not None or self.runpath is not None
 
     @property
     def asked(self) -> tuple[tuple[str, Filter | None], ...]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from itertools import takewhile
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from elfpack.blob import Source
@@ -77,6 +79,11 @@ class Layout(NamedTuple):
     segments: tuple[Segment, ...]
     dynamic: tuple[tuple[int, int], ...] | None
     """Tags and values up to DT_NULL; None without PT_DYNAMIC."""
+    tags: dict[int, int]
+    """The value of each tag; of several the last, as loaders fill a table by tag.
+
+    Source: glibc elf/get-dynamic-info.h, elf_get_dynamic_info().
+    """
 
     def offset(self, vaddr: int) -> int | None:
         """The file offset of a virtual address: the PT_LOAD segment that holds it decides."""
@@ -86,15 +93,8 @@ class Layout(NamedTuple):
         return None
 
     def last(self, tag: int) -> int | None:
-        """The value of a tag; of several the last, as loaders fill a table by tag.
-
-        Source: glibc elf/get-dynamic-info.h, elf_get_dynamic_info().
-        """
-        found = None
-        for this, value in self.dynamic or ():
-            if this == tag:
-                found = value
-        return found
+        """The value of a tag."""
+        return self.tags.get(tag)
 
 
 class ElfFault(Exception):
@@ -124,7 +124,7 @@ def read_head(source: Source) -> tuple[Layout, bytes]:
         dynamic = _dynamic(source, segments, encoding)
     except ElfFault as e:
         raise ElfFault(e.message, header) from None
-    return Layout(header, encoding, segments, dynamic), head
+    return Layout(header, encoding, segments, dynamic, dict(dynamic or ())), head
 
 
 def _header(head: bytes) -> tuple[Header, Encoding]:
@@ -233,12 +233,7 @@ def _dynamic(
     layout = encoding.dynamic
     raw = source.pread(min(room, source.size - offset), offset)
     raw = raw[: len(raw) // layout.size * layout.size]
-    entries = []
-    for entry in layout.iter_unpack(raw):
-        if entry[0] == c.DT_NULL:
-            break
-        entries.append(entry)
-    return tuple(entries)
+    return tuple(takewhile(itemgetter(0), layout.iter_unpack(raw)))  # DT_NULL is 0
 
 
 def segments_of(source: Source, layout: Layout, kind: int) -> Iterator[tuple[Segment, bytes]]:

@@ -11,7 +11,7 @@ from typing import Final
 from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.file import ElfFile, Filter, Malformed
-from elfpack.elf.layout import ElfFault, Layout, read_head
+from elfpack.elf.layout import ElfFault, Layout, Segment, read_head
 from elfpack.elf.strings import Strings
 from elfpack.paths import decode
 
@@ -31,30 +31,40 @@ def read(source: Source) -> ElfFile | Malformed:
 
 def _file(source: Source, layout: Layout, head: bytes) -> ElfFile:
     header = layout.header
+    align = layout.encoding.bits // 8
+    loadable, end = False, 0
+    named: Segment | None = None
+    notes: list[Segment] = []
+    for segment in layout.segments:
+        if segment.type == c.PT_LOAD:
+            loadable = True
+            # One without content in the file maps nothing of it: glibc elf/dl-map-segments.h.
+            if segment.filesz and segment.offset + segment.filesz > end:
+                end = segment.offset + segment.filesz
+        elif segment.type == c.PT_INTERP:
+            named = named or segment
+        elif segment.type == c.PT_NOTE and segment.align == align:
+            notes.append(segment)
     try:
-        interpreter = _interpreter(source, layout, head)
-    except ElfFault as e:
-        raise ElfFault(e.message, header) from None
-    loadable = any(s.type == c.PT_LOAD for s in layout.segments)
-    # A segment without content in the file maps nothing of it. Source: glibc elf/dl-map-segments.h.
-    loads = [s for s in layout.segments if s.type == c.PT_LOAD and s.filesz]
-    end = max([s.offset + s.filesz for s in loads], default=0)
-    if end > -(-source.size // _PAGE) * _PAGE:  # the first touch behind it kills the process
-        raise ElfFault(
-            f"ELF file cut short: {source.size} bytes, its segments end at {end}", header
-        )
-    if not layout.dynamic:
-        return ElfFile(
-            header, interpreter, layout.dynamic is not None, loadable, cut=end > source.size
-        )
-    try:
+        interpreter = None if named is None else _interpreter(source, named, head)
+        _refuse_cut(source, end)
+        if not layout.dynamic:
+            has_dynamic = layout.dynamic is not None
+            return ElfFile(header, interpreter, has_dynamic, loadable, cut=end > source.size)
         found = _dynamic_file(source, layout, interpreter, loadable)
     except ElfFault as e:
         raise ElfFault(e.message, header) from None
-    isa = _isa(source, layout, head) if header.machine in _X86 else 0
+    isa = _isa(source, layout, head, notes) if notes and header.machine in _X86 else 0
     if isa or end > source.size:
         return found._replace(cut=end > source.size, isa=isa)
     return found
+
+
+def _refuse_cut(source: Source, end: int) -> None:
+    """A file that ends before the last page of its segments: the first touch behind it kills the
+    process."""
+    if end > -(-source.size // _PAGE) * _PAGE:
+        raise ElfFault(f"ELF file cut short: {source.size} bytes, its segments end at {end}")
 
 
 _X86: Final = (c.EM_X86_64, c.EM_386)
@@ -62,13 +72,10 @@ _NOTES_MAX = 4096
 """Bytes of properties that are looked at: linkers write one note of some twenty."""
 
 
-def _isa(source: Source, layout: Layout, head: bytes) -> int:
+def _isa(source: Source, layout: Layout, head: bytes, notes: list[Segment]) -> int:
     """The ISA levels that the object needs: of the segments of notes that are aligned as property
     notes are, the last that has one. Source: glibc elf/dl-load.c, _dl_map_object_from_fd()."""
-    align = layout.encoding.bits // 8
-    for segment in reversed(layout.segments):
-        if segment.type != c.PT_NOTE or segment.align != align:
-            continue
+    for segment in reversed(notes):
         size = min(segment.filesz, _NOTES_MAX)
         raw = head[segment.offset : segment.offset + size]
         if len(raw) < size and segment.offset < source.size:
@@ -76,7 +83,7 @@ def _isa(source: Source, layout: Layout, head: bytes) -> int:
         if _ISA_MARK in raw:
             from elfpack.elf.notes import isa_needed
 
-            found = isa_needed(raw, layout.encoding.order, align)
+            found = isa_needed(raw, layout.encoding.order, segment.align)
             if found is not None:
                 return found
     return 0
@@ -105,28 +112,19 @@ def _dynamic_file(
     filters: list[Filter] = []
     audit: list[str] = []
     single: dict[str, str] = {}
-    flags_1 = 0
-    debug = False
-    strings: Strings | None = None
-    for tag, value in layout.dynamic or ():
-        wanted = _WANTED.get(tag)
-        if wanted is None:
-            if tag == c.DT_FLAGS_1:
-                flags_1 = value
-            elif tag == c.DT_DEBUG:
-                debug = True
-            continue
-        if strings is None:
-            strings = Strings(source, layout)
+    wanted = [(_WANTED[tag], value) for tag, value in layout.dynamic or () if tag in _WANTED]
+    strings = Strings(source, layout, [value for _, value in wanted]) if wanted else None
+    for kind, value in wanted:
+        assert strings is not None
         text = strings.at(value)
-        if wanted == "needed":
+        if kind == "needed":
             needed.append(text)
-        elif wanted in ("auxiliary", "filter"):
-            filters.append(Filter(len(needed), text, wanted == "filter"))
-        elif wanted == "audit":
+        elif kind in ("auxiliary", "filter"):
+            filters.append(Filter(len(needed), text, kind == "filter"))
+        elif kind == "audit":
             audit.append(text)
         else:  # of several, the last: glibc elf/get-dynamic-info.h
-            single[wanted] = text
+            single[kind] = text
     return ElfFile(
         layout.header,
         interpreter,
@@ -136,30 +134,31 @@ def _dynamic_file(
         tuple(needed),
         single.get("rpath"),
         single.get("runpath"),
-        flags_1,
-        debug,
+        layout.tags.get(c.DT_FLAGS_1, 0),
+        c.DT_DEBUG in layout.tags,
         tuple(filters),
         audit=tuple(audit),
+        of_musl=any(map(_is_musls, needed)),
     )
 
 
-def _interpreter(source: Source, layout: Layout, head: bytes) -> str | None:
-    """PT_INTERP by the kernel's checks: the first one, NUL-terminated, shorter than PATH_MAX.
+def _is_musls(name: str) -> bool:
+    return name == "libc.so" or name.startswith("libc.musl-")
+
+
+def _interpreter(source: Source, segment: Segment, head: bytes) -> str:
+    """PT_INTERP, the first one, by the kernel's checks: NUL-terminated, shorter than PATH_MAX.
 
     Source: Linux fs/binfmt_elf.c, load_elf_binary().
     """
-    for segment in layout.segments:
-        if segment.type != c.PT_INTERP:
-            continue
-        start, size = segment.offset, segment.filesz
-        if size < 2 or size > _PATH_MAX:
-            raise ElfFault(f"ELF file with an interpreter name of {size} bytes (PT_INTERP)")
-        raw = head[start : start + size]
-        if len(raw) < size:
-            raw = source.pread(size, start) if start < source.size else b""
-        if len(raw) < size:
-            raise ElfFault("ELF file cut short in the name of its interpreter (PT_INTERP)")
-        if raw[-1]:
-            raise ElfFault("ELF file with an interpreter name that does not end (PT_INTERP)")
-        return decode(raw[: raw.index(b"\0")])
-    return None
+    start, size = segment.offset, segment.filesz
+    if size < 2 or size > _PATH_MAX:
+        raise ElfFault(f"ELF file with an interpreter name of {size} bytes (PT_INTERP)")
+    raw = head[start : start + size]
+    if len(raw) < size:
+        raw = source.pread(size, start) if start < source.size else b""
+    if len(raw) < size:
+        raise ElfFault("ELF file cut short in the name of its interpreter (PT_INTERP)")
+    if raw[-1]:
+        raise ElfFault("ELF file with an interpreter name that does not end (PT_INTERP)")
+    return decode(raw[: raw.index(b"\0")])

@@ -10,9 +10,9 @@ _dl_cache_libcmp().
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cmp_to_key
 from typing import Final, NamedTuple
 
 from elfpack.paths import decode, encode
@@ -25,7 +25,6 @@ _EXTENSION_MAGIC: Final = 0xEAA42174
 _TAG_HWCAPS = 1
 _NAMED_HWCAPS = 1 << 62
 _ISA_MASK = 0x3FF
-_DIGITS: Final = frozenset(b"0123456789")
 
 
 class LdCache:
@@ -42,6 +41,8 @@ class LdCache:
         """Entries; 0 for a cache that is ignored."""
         self._new = False
         self._priorities: tuple[Sequence[str], list[int]] | None = None
+        self._ranks: dict[int, list[int] | None] = {}
+        """By the number of an entry; None for one whose name is not in the file."""
         self._open(raw, little, bits)
 
     def _open(self, raw: bytes, little: bool, bits: int) -> None:
@@ -90,12 +91,13 @@ class LdCache:
 
         Source: glibc elf/dl-cache.c, search_cache().
         """
-        found = self._search(encode(name))
+        wanted = rank(encode(name))
+        found = self._search(wanted)
         if found is None:
             return None
         best: bytes | None = None
         best_priority = 0
-        for flag, value, hwcap in self._equal(encode(name), *found):
+        for flag, value, hwcap in self._equal(wanted, *found):
             path = self._string(value)
             if flag not in flags or path is None:
                 continue
@@ -113,42 +115,42 @@ class LdCache:
                 break
         return None if best is None else decode(best)
 
-    def _search(self, wanted: bytes) -> tuple[int, int, int] | None:
+    def _search(self, wanted: list[int]) -> tuple[int, int, int] | None:
         """The first of the entries equal to ``wanted``, the one that the search met, and the last
         that it would still look at. The table is sorted downwards."""
         left, right = 0, self.count - 1
         while left <= right:
             middle = (left + right) // 2
-            key = self._string(self._entry(middle)[1])
+            key = self._rank(middle)
             if key is None:
                 return None
-            order = compare(wanted, key)
-            if order == 0:
+            if wanted == key:
                 return self._first(middle, wanted), middle, right
-            if order < 0:
+            if wanted < key:
                 left = middle + 1
             else:
                 right = middle - 1
         return None
 
-    def _first(self, index: int, wanted: bytes) -> int:
-        while index > 0:
-            key = self._string(self._entry(index - 1)[1])
-            if key is None or compare(wanted, key) != 0:
-                break
+    def _first(self, index: int, wanted: list[int]) -> int:
+        while index > 0 and self._rank(index - 1) == wanted:
             index -= 1
         return index
 
+    def _rank(self, index: int) -> list[int] | None:
+        if index not in self._ranks:
+            name = self._string(self._entry(index)[1])
+            self._ranks[index] = None if name is None else rank(name)
+        return self._ranks[index]
+
     def _equal(
-        self, wanted: bytes, first: int, met: int, last: int
+        self, wanted: list[int], first: int, met: int, last: int
     ) -> Iterator[tuple[int, int, int]]:
         """Flags, value and hwcap of the entries equal to ``wanted``, in file order."""
         for index in range(first, last + 1):
-            flags, key, value, hwcap = self._entry(index)
-            if index > met:
-                name = self._string(key)
-                if name is None or compare(wanted, name) != 0:
-                    return
+            flags, _, value, hwcap = self._entry(index)
+            if index > met and self._rank(index) != wanted:
+                return
             yield flags, value, hwcap
 
     def _entry(self, index: int) -> tuple[int, int, int, int]:
@@ -242,45 +244,33 @@ class LdCache:
         return listed
 
 
-def compare(p: bytes, q: bytes) -> int:
-    """Below, equal to or above 0 as ``p`` is before, equal to or after ``q``: runs of digits by
-    their value, all else as signed bytes. Source: glibc elf/dl-cache.c, _dl_cache_libcmp()."""
-    if p == q:
-        return 0
-    i = j = 0
-    while i < len(p):
-        a = p[i]
-        b = q[j] if j < len(q) else 0
-        if a in _DIGITS:
-            if b not in _DIGITS:
-                return 1
-            left, i = _number(p, i)
-            right, j = _number(q, j)
-            if left != right:
-                return left - right
-        elif b in _DIGITS:
-            return -1
-        elif a != b:
-            return _signed(a) - _signed(b)
+def rank(name: bytes) -> list[int]:
+    """What names are compared by: runs of digits by their value, and above all else; other bytes
+    as signed ones; then the NUL that ends them. Source: glibc elf/dl-cache.c,
+    _dl_cache_libcmp()."""
+    ranked: list[int] = []
+    # Every second piece is a run of digits.
+    for number, piece in enumerate(re.split(b"([0-9]+)", name)):
+        if number & 1:
+            ranked += (_NUMBER, _c_int(piece))
         else:
-            i += 1
-            j += 1
-    return -_signed(q[j]) if j < len(q) else 0
+            ranked += piece if piece.isascii() else struct.unpack(f"{len(piece)}b", piece)
+    ranked.append(0)
+    return ranked
 
 
-_Rank = cmp_to_key(compare)
+_NUMBER: Final = 128
+"""Stands before a number: more than any byte."""
 
 
-def _number(text: bytes, at: int) -> tuple[int, int]:
+def _c_int(digits: bytes) -> int:
+    """The value that a C int has after all of them, digit by digit: it overflows."""
+    if len(digits) < 10:
+        return int(digits)
     value = 0
-    while at < len(text) and text[at] in _DIGITS:
-        value = (value * 10 + text[at] - 48) & 0xFFFFFFFF  # a C int, which overflows
-        at += 1
-    return (value - (1 << 32) if value >> 31 else value), at
-
-
-def _signed(byte: int) -> int:
-    return byte - 256 if byte > 127 else byte
+    for digit in digits:
+        value = (value * 10 + digit - 48) & 0xFFFFFFFF
+    return value - (1 << 32) if value >> 31 else value
 
 
 class Entry(NamedTuple):
@@ -304,7 +294,7 @@ def dump(entries: Iterable[Entry], *, little: bool) -> bytes:
     ranked = sorted(set(entries), key=lambda e: (e.flags, encode(e.path)), reverse=True)
     # Of one name and machine: subdirectories in ascending order, then the directory itself.
     ranked.sort(key=lambda e: (-e.flags, not e.hwcaps, encode(e.hwcaps)))
-    ranked.sort(key=lambda e: _Rank(encode(e.name)), reverse=True)
+    ranked.sort(key=lambda e: rank(encode(e.name)), reverse=True)
     subdirectories = sorted({encode(e.hwcaps) for e in ranked if e.hwcaps})
     start = _NEW_HEADER + _NEW_ENTRY * len(ranked)
     texts = [encode(text) for e in ranked for text in (e.name, e.path)] + subdirectories

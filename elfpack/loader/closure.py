@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from elfpack.elf.file import Filter
@@ -81,8 +80,7 @@ class MissingLibrary(NamedTuple):
     """The directories, and the cache, where the loader would look, in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Closure:
+class Closure(NamedTuple):
     """A program, its interpreter and every object that the loader would load, in load order.
 
     A flat table: relations are positions in :attr:`hits`, so that nothing recurses and a closure
@@ -184,6 +182,8 @@ class Closure:
     @property
     def refusals(self) -> tuple[Refusal, ...]:
         """Everywhere that a candidate is refused: glibc's loader stops at the first."""
+        if self.refusal is None and not self.misses:
+            return ()
         found = [self.refusal, *[miss.refusal for miss in self.misses]]
         return tuple([refusal for refusal in found if refusal is not None])
 

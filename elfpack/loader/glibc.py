@@ -278,43 +278,47 @@ class GlibcLoaded:
         self._names: dict[str, int] = {}
         self._files: dict[tuple[int, int], int] = {}
         # The program's name is empty, and its DT_SONAME counts; its file is never compared.
-        self._told: list[tuple[str | None, int]] = [("", 0), (program.elf.soname, 0)]
-        self._told += [(interpreter, -1), (soname, -1)]
-        self._tell(self._told)
-
-    def by_name(self, name: str) -> int | None:
-        return self._names.get(name)
+        self._told: list[tuple[int, str | None, str | None, str | None]] = [
+            (0, "", None, program.elf.soname),
+            (-1, interpreter, None, soname),
+        ]
+        for told in self._told:
+            self._tell(*told)
+        self.by_name = self._names.get
 
     def by_file(self, name: str, hit: Hit) -> int | None:
         """The object that has the same file; ``name`` becomes another name of it."""
         known = self._files.get(hit.identity)
         if known is not None:
-            self._told.append((name, known))
+            self._told.append((known, name, None, None))
             self._names.setdefault(name, known)
         return known
 
     def add(self, number: int, name: str, hit: Hit) -> None:
-        told: list[tuple[str | None, int]] = [(name, number), (hit.path, number)]
-        told.append((hit.elf.soname, number))
-        self._told += told
-        self._tell(told)
+        soname = hit.elf.soname
+        self._told.append((number, name, hit.path, soname))
+        self._names.setdefault(name, number)
+        self._names.setdefault(hit.path, number)
+        if soname:
+            self._names.setdefault(soname, number)
         self._files.setdefault(hit.identity, number)
 
     def forget(self, number: int) -> None:
         """An object that stands before the program is not seen: the loader looks from there on."""
-        self._told = [(name, n) for name, n in self._told if n != number]
+        self._told = [told for told in self._told if told[0] != number]
         self._names.clear()
-        self._tell(self._told)
+        for told in self._told:
+            self._tell(*told)
         self._files = {file: n for file, n in self._files.items() if n != number}
 
-    def _tell(self, names: list[tuple[str | None, int]]) -> None:
-        for name, number in names:
-            if name or number == 0:
-                self._names.setdefault(name or "", number)
+    def _tell(self, number: int, *names: str | None) -> None:
+        for name in names:
+            if name or (name == "" and number == 0):
+                self._names.setdefault(name, number)
 
     def interpreter_is(self, number: int) -> None:
         """The interpreter's position, once something needed it."""
-        self._told = [(name, number if n == -1 else n) for name, n in self._told]
+        self._told = [(number, *told[1:]) if told[0] == -1 else told for told in self._told]
         for name, known in self._names.items():
             if known == -1:
                 self._names[name] = number

@@ -10,6 +10,7 @@ sysdeps/s390/s390-64/dl-hwcaps-subdirs.c, sysdeps/powerpc/powerpc64/le/dl-hwcaps
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 from elfpack.elf import constants as c
@@ -70,6 +71,7 @@ def is_level(name: str) -> bool:
     return name in LEVELS
 
 
+@lru_cache(maxsize=32)
 def cpu_of(wanted: str, abi: Abi, facts: Facts = NO_FACTS) -> Cpu:
     """The CPU that a program is looked up for: ``host``, ``baseline`` or a level.
 

@@ -11,10 +11,9 @@ from elfpack.loader.closure import Closure
 from elfpack.loader.identify import GLIBC, MUSL, musl_interpreter, usual_interpreters
 from elfpack.loader.preload import FILE, of_variable
 from elfpack.loader.records import Hit, Kind
-from elfpack.loader.resolve import Options, Resolver, wants_musl
+from elfpack.loader.resolve import Options, Resolver
 from elfpack.loader.tokens import uses_origin
 from elfpack.paths import basename
-from elfpack.root.walk import Place
 
 
 def remarks(resolver: Resolver, closure: Closure, options: Options) -> Iterator[Finding]:
@@ -38,9 +37,11 @@ FATAL = ("isa-level", "wrong-machine")
 
 def foreign(closure: Closure) -> Iterator[Hit]:
     """What musl's loader maps without a look at its machine."""
-    abi = closure.hits[0].elf.abi if closure.hits else None
+    if closure.loader is None or closure.loader.libc != MUSL:
+        return
+    machine = closure.hits[0].elf.header.machine
     for hit in closure.hits:
-        if abi is not None and hit.elf.header.machine != abi.machine:
+        if hit.elf.header.machine != machine:
             yield hit
 
 
@@ -55,28 +56,28 @@ def told_foreign(hit: Hit) -> str:
 def _permissions(resolver: Resolver, closure: Closure) -> Iterator[Finding]:
     """What the kernel does not execute. Source: Linux fs/exec.c, do_open_execat()."""
     program, interpreter = closure.program, closure.interpreter
-    if interpreter is not None:
-        place = resolver.files.find(interpreter.real_path)
-        if not isinstance(place, int):
-            yield from _executable(closure, interpreter, place, "its interpreter ")
-    if program is not None and program.place is not None and closure.kind != "library":
-        yield from _executable(closure, program.hit, program.place)
+    if interpreter is not None and not resolver.mode(interpreter) & 0o111:
+        yield _not_executable(closure, interpreter, "its interpreter ")
+    place = None if program is None else program.place
+    if place is not None and not place.node.mode & 0o111 and closure.kind != "library":
+        yield _not_executable(closure, closure.hits[0])
 
 
-def _executable(closure: Closure, hit: Hit, place: Place, what: str = "") -> Iterator[Finding]:
+def _not_executable(closure: Closure, hit: Hit, what: str = "") -> Finding:
     """A warning for an interpreter, which somebody installed so; a note for the program."""
-    if not place.node.mode & 0o111:
-        yield Finding(
-            "not-executable",
-            closure.name,
-            f"{what}{hit.path} is not executable: the kernel would not start it",
-            f"chmod +x {hit.real_path}",
-            note=not what,
-        )
+    return Finding(
+        "not-executable",
+        closure.name,
+        f"{what}{hit.path} is not executable: the kernel would not start it",
+        f"chmod +x {hit.real_path}",
+        note=not what,
+    )
 
 
 def _unreadable(resolver: Resolver, closure: Closure, options: Options) -> Iterator[Finding]:
     """What is missing because it may not be read."""
+    if not closure.misses:
+        return
     missing = {miss.name for miss in closure.misses if miss.refusal is None}
     for path in resolver.search(closure, options).denied if missing else ():
         if path in missing or basename(path) in missing:
@@ -114,7 +115,7 @@ def wrong_libc(resolver: Resolver, closure: Closure) -> Iterator[Finding]:
             "use a build for musl, or a root with glibc",
         )
     elif loader.libc == GLIBC:
-        strange = [n for n, hit in enumerate(closure.hits) if wants_musl(hit.elf)]
+        strange = [n for n, hit in enumerate(closure.hits) if hit.elf.of_musl]
         if strange:
             yield Finding(
                 "wrong-libc",
@@ -218,11 +219,9 @@ def _cpu(closure: Closure, options: Options) -> Iterator[Finding]:
         )
     if loader is None or loader.libc != GLIBC or (0, 0) < loader.version < (2, 33):
         return
-    if not any(hit.elf.isa for hit in closure.hits):
-        return
-    have = hwcaps.cpu_of(options.cpu, abi, options.facts).isa
+    lacking = ~hwcaps.cpu_of(options.cpu, abi, options.facts).isa
     for number, hit in enumerate(closure.hits):
-        if hit.elf.isa & ~have:
+        if hit.elf.isa & lacking:
             level = f"x86-64-v{hit.elf.isa.bit_length()}"
             yield Finding(
                 "isa-level",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from dataclasses import replace
 from typing import NamedTuple
 
 from elfpack.elf import constants as c
@@ -69,6 +68,9 @@ class Resolver:
     def __init__(self, root: Root) -> None:
         self.files = Files(root)
         self._loaders: dict[tuple[str, Abi], Loader] = {}
+        self._interpreters: dict[tuple[str, str], Hit | None] = {}
+        """By PT_INTERP and the working directory."""
+        self._modes: dict[str, int] = {}
         self._preload_file: list[Wanted] | None = None
         self._searches: dict[tuple[object, ...], Search] = {}
 
@@ -117,12 +119,12 @@ class Resolver:
         search = self._search(loader, program, options, secure)
         preloads = self._preloads(loader, secure, options)
         closure = walk(program, interpreter, search, options.exclude, missing, preloads, around)
-        closure = replace(closure, around=around) if around else closure
+        closure = closure._replace(around=around) if around else closure
         if elf.interpreter is None:
             return _judged(_without_unneeded(closure), search)
         refused = self._kernel_refuses(elf, interpreter)
         if refused is not None:
-            return replace(closure, refusal=refused, missing_interpreter=None)
+            return closure._replace(refusal=refused, missing_interpreter=None)
         return closure
 
     def as_ldd(self, closure: Closure, options: Options) -> Closure | None:
@@ -137,10 +139,10 @@ class Resolver:
             return None
         if loader.libc == GLIBC and loader.version >= (2, 42):
             return None
+        if parent(program.hit.path) == parent(program.hit.real_path):
+            return None
         texts = (*program.hit.elf.needed, program.hit.elf.rpath, program.hit.elf.runpath)
         if not any("ORIGIN" in (text or "") for text in (*texts, options.library_path)):
-            return None
-        if parent(program.hit.path) == parent(program.hit.real_path):
             return None
         named = program._replace(hit=program.hit._replace(real_path=program.hit.path))
         return self.closure(named, options)
@@ -173,9 +175,9 @@ class Resolver:
             if step.scope is not None or step.target < 0:
                 continue
             hit = state.hits[step.target]
-            if hit.via.kind is Kind.INTERPRETER or state.roles[step.target] is Role.PRELOAD:
+            if hit.via.kind is Kind.INTERPRETER or state.roles.get(step.target) is Role.PRELOAD:
                 continue
-            scope = state.scopes[step.requester]
+            scope = state.scope(step.requester)
             answer = search.find(step.name, scope, search.table(scope))
             same = isinstance(answer, Hit) and answer.identity == hit.identity
             if not same:
@@ -204,6 +206,15 @@ class Resolver:
         found = search.find(name, scope, search.table(scope))
         return found if isinstance(found, Hit) else None
 
+    def mode(self, hit: Hit) -> int:
+        """``st_mode`` of an object's file; 0 if it is gone."""
+        known = self._modes.get(hit.real_path)
+        if known is None:
+            place = self.files.find(hit.real_path)
+            known = 0 if isinstance(place, int) else place.node.mode
+            self._modes[hit.real_path] = known
+        return known
+
     def open_hit(self, path: str, kind: Kind, options: Options) -> Hit | None:
         """The ELF file at a path, None if there is none."""
         absolute = path if path.startswith("/") else f"{options.cwd}/{path}"
@@ -223,11 +234,16 @@ class Resolver:
         if given is not None:
             return self.open_hit(given, Kind.INTERPRETER, options), given
         if elf.interpreter is not None:
-            return self.open_hit(elf.interpreter, Kind.INTERPRETER, options), elf.interpreter
+            where = (elf.interpreter, options.cwd)
+            if where not in self._interpreters:
+                self._interpreters[where] = self.open_hit(
+                    elf.interpreter, Kind.INTERPRETER, options
+                )
+            return self._interpreters[where], elf.interpreter
         candidates = usual_interpreters(elf.abi)
         musl = musl_interpreter(elf.abi)
         if musl is not None:
-            candidates = (musl, *candidates) if wants_musl(elf) else (*candidates, musl)
+            candidates = (musl, *candidates) if elf.of_musl else (*candidates, musl)
         found = [(self.open_hit(path, Kind.INTERPRETER, options), path) for path in candidates]
         # A loader that is looked at is its own; of others the first that is there.
         for hit, path in sorted(found, key=lambda row: row[0] is None or not _same(row[0], named)):
@@ -242,7 +258,7 @@ class Resolver:
         """
         path = elf.interpreter or ""
         if interpreter is not None:
-            if interpreter.elf.abi[:3] == elf.abi[:3]:
+            if interpreter.elf.abi is elf.abi or interpreter.elf.abi[:3] == elf.abi[:3]:
                 return None
             machine = interpreter.elf.header.machine_name
             reason = f"an interpreter for another machine ({machine})"
@@ -310,7 +326,7 @@ class Resolver:
         origin = parent(hit.opened_as) if "$" in options.library_path else "/"
         abi = hit.elf.abi
         where = (options.library_path, origin, options.cwd, secure)
-        key = (loader, abi, where, options.cpu, options.facts)
+        key = (loader.path, abi, where, options.cpu, options.facts)
         known = self._searches.get(key)
         if known is None:
             cpu = hwcaps.cpu_of(options.cpu, abi, options.facts)
@@ -342,12 +358,6 @@ def _chain(closure: Closure, number: int, rules: Rules) -> tuple[SearchList, ...
     return chain
 
 
-def wants_musl(elf: ElfFile) -> bool:
-    """Whether a library was linked with musl, by what it needs: ``libc.musl-ARCH.so.1`` on Alpine,
-    ``libc.so`` elsewhere, which with glibc is a text file that nothing needs."""
-    return any(n == "libc.so" or n.startswith("libc.musl-") for n in elf.needed)
-
-
 def _loads(interpreter: Hit, abi: Abi) -> bool:
     header = interpreter.elf.header
     return (
@@ -362,7 +372,7 @@ def _without_unneeded(closure: Closure) -> Closure:
     something needs it."""
     if any(hit.via.kind is Kind.INTERPRETER for hit in closure.hits[1:]):
         return closure
-    return replace(closure, interpreter=None)
+    return closure._replace(interpreter=None)
 
 
 def _same(hit: Hit, named: Hit) -> bool:
@@ -376,4 +386,4 @@ def _judged(closure: Closure, search: Search) -> Closure:
     outcome, reason = search.rules.judge(hit.elf, sys.maxsize)
     if outcome is not Outcome.FATAL:
         return closure
-    return replace(closure, refusal=Refusal(hit.path, reason))
+    return closure._replace(refusal=Refusal(hit.path, reason))

@@ -10,6 +10,7 @@ from typing import Protocol
 from elfpack.elf.file import Malformed
 from elfpack.loader.glibc import Glibc
 from elfpack.loader.identify import MUSL
+from elfpack.loader.machine import vdso
 from elfpack.loader.musl import Musl
 from elfpack.loader.records import Hit, Kind, Outcome, Probe, Refusal, Scope, Via
 from elfpack.loader.system import System
@@ -39,7 +40,9 @@ class Search:
     def __init__(self, system: System) -> None:
         self.system = system
         self.rules: Rules = Musl(system) if system.loader.libc == MUSL else Glibc(system)
+        self.vdso = vdso(system.abi) if self.rules.knows_vdso else ()
         self._answers: dict[Scope, dict[str, Answer]] = {}
+        self._plain: dict[Scope, dict[str, Hit]] = {}
         self._existing: dict[str, tuple[str, ...]] = {}
         """What is there of the subdirectories of each directory."""
         self.denied: dict[str, None] = {}
@@ -47,7 +50,12 @@ class Search:
 
     def table(self, scope: Scope) -> dict[str, Answer]:
         """The answers known for a scope; :meth:`find` fills it."""
-        return self._answers.setdefault(scope, {})
+        return self._answers.get(scope) or self._answers.setdefault(scope, {})
+
+    def plain(self, scope: Scope) -> dict[str, Hit]:
+        """The objects that were loaded for a needed name by some walk, where nothing but the name
+        counted: neither refused nor standing for another. The walks fill it."""
+        return self._plain.get(scope) or self._plain.setdefault(scope, {})
 
     def find(self, name: str, scope: Scope, table: dict[str, Answer]) -> Answer:
         """The object that the loader would open for a name, or where it would stop."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from elfpack.elf import constants as c
 from elfpack.elf.file import Filter
 from elfpack.loader.around import Around
 from elfpack.loader.closure import EXCLUDED, MISSING, VDSO, Alias, Closure, Miss
-from elfpack.loader.machine import vdso
 from elfpack.loader.preload import Preload, Wanted
 from elfpack.loader.program import Program
 from elfpack.loader.records import EMPTY_SCOPE, Hit, Kind, Refusal, Role, Scope, SearchList
@@ -49,9 +49,10 @@ class Walk:
         self.hits = [program.hit]
         self.names = [program.name]
         self.requesters = [-1]
-        self.roles = [Role.NEEDED]
+        self.roles: dict[int, Role] = {}
+        """Of those that are not simply needed."""
         self.targets: list[tuple[int, ...] | None] = [None]
-        self.filtees: list[tuple[int, ...]] = [()]
+        self.filtees: dict[int, tuple[int, ...]] = {}
         self.order = [0]
         """The loader's list: positions in the lists above, and for each of :attr:`misses` the
         complement of its number."""
@@ -62,7 +63,6 @@ class Walk:
         self.refusal: Refusal | None = None
         self.endless = False
         """The refusal is one that even DT_AUXILIARY does not get over."""
-        self.scopes = [EMPTY_SCOPE]
         self.aliases: list[Alias] = []
         self.steps: list[Step] | None = None
         """Every name that was asked for; only if somebody wants it."""
@@ -74,11 +74,14 @@ class Walk:
         soname = basename(loader.path)
         if interpreter is not None and interpreter.elf.soname is not None:
             soname = interpreter.elf.soname
-        self._vdso = vdso(search.system.abi) if search.rules.knows_vdso else ()
         self._loaded = search.rules.loaded(program.hit, loader.path, soname)
-        self._chains: list[tuple[SearchList, ...]] = [()]
+        self._scopes: dict[int, Scope] = {}
+        self._chains: dict[int, tuple[SearchList, ...]] = {}
+        """Of those that may have any, and so :attr:`_scopes`."""
+        self._inherits = bool(around)
+        """Whether any object has a chain that others could inherit."""
         self._above_preloads: tuple[SearchList, ...] = ()
-        self._around = Around(around, search)
+        self._around = Around(around, search) if around else None
 
     def preload(self, wanted: Iterable[Wanted]) -> None:
         """Load what goes before all that the program needs. What fails is passed over.
@@ -88,6 +91,7 @@ class Walk:
         rules, hit = self.search.rules, self.hits[0]
         scope = rules.preload_scope(rules.chain(hit, ()), hit)
         self._above_preloads = scope.rpath_chain
+        self._inherits = True
         table = self.search.table(scope)
         for name, source in wanted:
             # Only what is opened has its tokens replaced; the object keeps the name as written.
@@ -105,32 +109,81 @@ class Walk:
         """Visit the objects in the order of the list, which grows meanwhile: at its end, and
         before an object that is a filter."""
         position = 0
-        while position < len(self.order) and self.refusal is None:
-            number = self.order[position]
-            if number < 0 or self.targets[number] is not None:
+        order, targets = self.order, self.targets
+        while position < len(order) and self.refusal is None:
+            number = order[position]
+            if number >= 0 and targets[number] is None:
+                self._visit(number)
+            else:
                 position += 1
-                continue
-            self._visit(number)
 
     def _visit(self, number: int) -> None:
         hit = self.hits[number]
-        above = self._above_preloads
-        if self.roles[number] is not Role.PRELOAD:
-            above = self._chains[self.requesters[number]] if number else self._around.chain
-        self._chains[number] = chain = self.search.rules.chain(hit, above)
-        self.scopes[number] = scope = self.search.rules.scope(hit, chain)
-        self.targets[number] = ()
         elf = hit.elf
+        scope = EMPTY_SCOPE
+        if self._inherits or elf.has_path or elf.flags_1 & c.DF_1_NODEFLIB:
+            scope = self._scope_of(number, hit)
+        self.targets[number] = ()
         if elf.filters and self.search.rules.follows_filters:
             self._visit_filter(number, hit, scope)
         elif elf.needed:
-            table = self.search.table(scope)
-            row = []
-            for written in elf.needed:
-                row.append(self._needed(_Asked(written, number, scope, table)))
+            self.targets[number] = self._needs(number, elf.needed, scope)
+
+    def scope(self, number: int) -> Scope:
+        """All that the searches on behalf of an object depend on, once it was visited."""
+        return self._scopes.get(number, EMPTY_SCOPE)
+
+    def _scope_of(self, number: int, hit: Hit) -> Scope:
+        above = self._above_preloads
+        if not number:
+            above = () if self._around is None else self._around.chain
+        elif self.roles.get(number) is not Role.PRELOAD:
+            above = self._chains.get(self.requesters[number], ())
+        self._inherits = True
+        self._chains[number] = chain = self.search.rules.chain(hit, above)
+        self._scopes[number] = scope = self.search.rules.scope(hit, chain)
+        return scope
+
+    def _needs(self, number: int, needed: tuple[str, ...], scope: Scope) -> tuple[int, ...]:
+        """What satisfies the needed names of an object."""
+        table = self.search.table(scope)
+        if self._exclude or self.steps is not None or self._around is not None:
+            return self._asked(number, needed, scope, table)
+        # Nearly every name is loaded already, or was found by an earlier walk in this way.
+        plain = self.search.plain(scope)
+        by_name, by_file = self._loaded.by_name, self._loaded.by_file
+        row: list[int] = []
+        for written in needed:
+            target = by_name(written)
+            if target is None and written in plain:
+                hit = plain[written]
+                target = by_file(written, hit)
+                if target is None:
+                    target = self._add(written, number, hit)
+                else:
+                    self.aliases.append(Alias(written, number, target, hit))
+            elif target is None or target < 0 or "$" in written:
+                row += self._asked(number, (written,), scope, table)
                 if self.refusal is not None:
                     break
-            self.targets[number] = tuple(row)
+                continue
+            row.append(target)
+        return tuple(row)
+
+    def _asked(
+        self,
+        number: int,
+        needed: tuple[str, ...],
+        scope: Scope,
+        table: dict[str, Hit | Refusal | None],
+    ) -> tuple[int, ...]:
+        """The same, whatever there is to be heeded."""
+        row: list[int] = []
+        for written in needed:
+            row.append(self._needed(_Asked(written, number, scope, table)))
+            if self.refusal is not None:
+                break
+        return tuple(row)
 
     def _visit_filter(self, number: int, hit: Hit, scope: Scope) -> None:
         """The needed names of a filter, and what it filters, in the order of its tags."""
@@ -192,11 +245,11 @@ class Walk:
             self._note(asked, EXCLUDED)
             return EXCLUDED
         target = self._loaded.by_name(name)
-        if target is None and name in self._vdso:
+        if target is None and name in self.search.vdso:
             target = VDSO
         if target is None:
-            near = self._around.by_name(name)
-            return self._add(asked, near) if near is not None else self._search(asked)
+            near = None if self._around is None else self._around.by_name(name)
+            return self._search(asked) if near is None else self._take(asked, near)
         if target == -1:
             target = self._interpreter_needed(asked)
         self._note(asked, target)
@@ -215,14 +268,9 @@ class Walk:
             return self._missing(asked)
         if isinstance(answer, Refusal):
             return self._refused(answer, asked)
-        same = self._loaded.by_file(name, answer)
+        same = self._same(asked, answer)
         if same is not None:
-            if asked.role is not Role.PRELOAD:
-                self.aliases.append(Alias(name, requester, same, answer))
             return same
-        near = self._around.by_file(name, answer)
-        if near is not None:
-            return self._add(asked, near)
         reason = self.search.rules.refuse(answer.elf)
         if reason is not None:
             return self._refused(Refusal(answer.path, reason), asked)
@@ -233,7 +281,19 @@ class Walk:
         itself = self.search.rules.stands_for(answer)
         if itself is not None:
             return self._named(asked._replace(name=itself))
-        return self._add(asked, answer)
+        if asked.role is Role.NEEDED and "$" not in name:
+            self.search.plain(scope)[name] = answer
+        return self._take(asked, answer)
+
+    def _same(self, asked: _Asked, hit: Hit) -> int | None:
+        """What is loaded already from that file."""
+        same = self._loaded.by_file(asked.name, hit)
+        if same is not None:
+            if asked.role is not Role.PRELOAD:
+                self.aliases.append(Alias(asked.name, asked.requester, same, hit))
+            return same
+        near = None if self._around is None else self._around.by_file(asked.name, hit)
+        return None if near is None else self._take(asked, near)
 
     def _refused(self, refusal: Refusal, asked: _Asked) -> int:
         """A candidate that cannot be loaded. glibc's loader stops there; musl's tells of it, looks
@@ -264,18 +324,20 @@ class Walk:
             requester = self.requesters[requester]
         return len(self.unlisted) > _MOST_UNSEEN
 
-    def _add(self, asked: _Asked, hit: Hit) -> int:
+    def _take(self, asked: _Asked, hit: Hit) -> int:
+        number = self._add(asked.name, asked.requester, hit)
+        if asked.role is not Role.NEEDED:
+            self.roles[number] = asked.role
+        return number
+
+    def _add(self, name: str, requester: int, hit: Hit) -> int:
+        number = len(self.hits)
         self.hits.append(hit)
-        self.names.append(asked.name)
-        self.requesters.append(asked.requester)
-        self.roles.append(asked.role)
+        self.names.append(name)
+        self.requesters.append(requester)
         self.targets.append(None)
-        self.filtees.append(())
-        self.scopes.append(EMPTY_SCOPE)
-        self._chains.append(())
-        number = len(self.hits) - 1
         self.order.append(number)
-        self._loaded.add(number, asked.name, hit)
+        self._loaded.add(number, name, hit)
         return number
 
     def _interpreter_needed(self, asked: _Asked) -> int:
@@ -285,7 +347,7 @@ class Walk:
             preloaded and not self.search.rules.lists_preloaded_loader
         ):
             return MISSING
-        number = self._add(asked, self._interpreter)
+        number = self._take(asked, self._interpreter)
         self._loaded.interpreter_is(number)
         return number
 
@@ -306,7 +368,7 @@ class Walk:
     def _places_of(self, miss: Miss) -> tuple[str, ...]:
         system = self.search.system
         places: dict[str, None] = {}
-        for step in self.search.rules.steps(miss.name, self.scopes[miss.requester]):
+        for step in self.search.rules.steps(miss.name, self.scope(miss.requester)):
             if step.kind is Kind.CACHE:
                 places[system.loader.cache or ""] = None
             for element in step.elements:
@@ -342,29 +404,48 @@ def walk(
     if preloads:
         state.preload(preloads)
     state.run()
-    place = state.places()
-    order = list(place)
-    return Closure(
+    count = len(state.hits)
+    closure = Closure(
         program,
         program.name,
         search.system.loader,
         interpreter,
         missing_interpreter,
-        tuple([state.hits[number] for number in order]),
-        tuple([state.names[number] for number in order]),
-        tuple([place.get(state.requesters[number], -1) for number in order]),
-        tuple([state.roles[number] for number in order]),
-        tuple([_moved(state.targets[number], place) for number in order]),
-        tuple([_moved(state.filtees[number], place) for number in order]),
-        frozenset([place[number] for number in state.unlisted if number >= 0]),
-        tuple([p._replace(target=place.get(p.target, p.target)) for p in state.preloads]),
-        tuple(_misses(state, place)),
-        tuple(state.excluded),
-        state.refusal,
-        search.system.secure,
-        program.scripts,
-        tuple({m.name: state.where(m) for m in state.misses}.items()),
-        tuple(
+        tuple(state.hits),
+        tuple(state.names),
+        tuple(state.requesters),
+        (Role.NEEDED,) * count,
+        tuple([row or () for row in state.targets]),
+        ((),) * count,
+        preloads=tuple(state.preloads),
+        excluded=tuple(state.excluded),
+        refusal=state.refusal,
+        secure=search.system.secure,
+        scripts=program.scripts,
+        aliases=tuple(state.aliases),
+    )
+    if state.roles or state.misses or state.filtees:
+        return _ordered(closure, state)
+    return closure
+
+
+def _ordered(closure: Closure, state: Walk) -> Closure:
+    """The closure in the order of the loader's list, which filters change, with what only few
+    have: roles, and names that nothing was found for."""
+    place = state.places()
+    order = list(place)
+    return closure._replace(
+        hits=tuple([state.hits[number] for number in order]),
+        names=tuple([state.names[number] for number in order]),
+        requesters=tuple([place.get(state.requesters[number], -1) for number in order]),
+        roles=tuple([state.roles.get(number, Role.NEEDED) for number in order]),
+        targets=tuple([_moved(state.targets[number], place) for number in order]),
+        filtees=tuple([_moved(state.filtees.get(number), place) for number in order]),
+        unlisted=frozenset([place[number] for number in state.unlisted if number >= 0]),
+        preloads=tuple([p._replace(target=place.get(p.target, p.target)) for p in state.preloads]),
+        misses=tuple(_misses(state, place)),
+        searched=tuple({m.name: state.where(m) for m in state.misses}.items()),
+        aliases=tuple(
             [
                 a._replace(requester=place[a.requester], target=place[a.target])
                 for a in state.aliases

@@ -11,7 +11,7 @@ from typing import Any
 from elfpack.blob import FileSource
 from elfpack.errors import InputError
 from elfpack.paths import decode, encode
-from elfpack.root.node import Node
+from elfpack.root.node import FORMAT, Node
 
 _DESCRIPTORS = 128
 """Directories kept open. More are opened for each look-up: a process may have 1,024 files."""
@@ -62,10 +62,12 @@ class DirectoryRoot:
                 pass  # closed already: an interrupt came in the middle of close()
 
     def node(self, directory: str, name: str) -> Node | int:
-        try:
-            fd = self._descriptor(directory)
-        except OSError as e:
-            return _answer(e, directory)
+        fd = self._open.get(directory)
+        if fd is None:
+            try:
+                fd = self._descriptor(directory)
+            except OSError as e:
+                return _answer(e, directory)
         try:
             return _node(fd, encode(name))
         except OSError as e:
@@ -111,7 +113,7 @@ class DirectoryRoot:
             (seen.st_size, seen.st_mtime_ns) == (node.size, node.mtime_ns)
             and stat.S_ISREG(seen.st_mode)
         ):
-            return FileSource(fd)
+            return FileSource(fd, seen)
         os.close(fd)
         raise InputError(
             "changed while elfpack worked",
@@ -194,7 +196,9 @@ def _answer(error: OSError, path: str) -> int:
 def _node(fd: int, name: bytes) -> Node:
     found: Any = os.stat(name, dir_fd=fd, follow_symlinks=False) if name else os.fstat(fd)
     mode = found.st_mode
-    target = decode(os.readlink(name, dir_fd=fd)) if stat.S_ISLNK(mode) else ""
+    target = ""
+    if mode & FORMAT == stat.S_IFLNK:
+        target = decode(os.readlink(name, dir_fd=fd))
     return Node(
         mode,
         (found.st_dev, found.st_ino),

@@ -54,6 +54,8 @@ class Walker:
     def __init__(self, root: Root) -> None:
         self.root = root
         self._directories: dict[str, str | int] = {"": ""}
+        self._links: dict[str, int] = {}
+        """How many links were followed on the way to each of them, if any."""
 
     def find(self, path: str, *, follow: bool = True) -> Place | int:
         """The file at a guest path, or the errno that the kernel would give.
@@ -62,7 +64,7 @@ class Walker:
         """
         before, _, name = path.rpartition("/")
         # A long path is left to the walk, which holds it against PATH_MAX first.
-        if name not in ("", ".", "..") and len(path) < PATH_LIMIT // 4:
+        if name not in _DIRECTORIES and len(path) < PATH_LIMIT // 4:
             directory = self._directories.get(before)
             if directory is None:
                 directory = self.directory(before)
@@ -71,11 +73,38 @@ class Walker:
             node = self.root.node(directory, name)
             if isinstance(node, int):
                 return node
-            # The links on the way of the directory part are wanted only when something is
-            # packed: trace() walks again for them.
+            # The links on the way are wanted only when something is packed: trace() walks again
+            # for them.
             if not (follow and node.is_link):
                 return Place(directory, name, node)
+            place = self._linked(before, directory, node)
+            if place is not None:
+                return place
         return self._walk(path, follow)
+
+    def _linked(self, before: str, directory: str, node: Node) -> Place | int | None:
+        """Where a link leads that is an entry of a real directory, which ``before`` names. None if
+        only a walk from the top can tell."""
+        followed = self._links.get(before, 0)
+        while node.is_link and node.target:
+            followed += 1
+            path = node.target if node.target.startswith("/") else f"{directory}/{node.target}"
+            before, _, name = path.rpartition("/")
+            if name in _DIRECTORIES or len(path) >= PATH_LIMIT // 4:
+                return None
+            real = self.directory(before)
+            followed += self._links.get(before, 0)
+            if followed > LINK_LIMIT:
+                return None
+            if isinstance(real, int):
+                return real
+            found = self.root.node(real, name)
+            if isinstance(found, int):
+                return found
+            directory, node = real, found
+            if not node.is_link:
+                return Place(directory, name, node)
+        return None
 
     def trace(self, path: str, *, follow: bool = True) -> Place | int:
         """As :meth:`find`, with every link on the way in ``hops``."""
@@ -87,6 +116,8 @@ class Walker:
         if known is None:
             place = self._walk(path + "/", True)
             known = place if isinstance(place, int) else _real(place)
+            if not isinstance(place, int) and place.hops:
+                self._links[path] = len(place.hops)
             known = self._directories.setdefault(path, known)
         return known
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from elfpack.formats.ldcache import Entry, LdCache, compare, dump
+from elfpack.formats.ldcache import Entry, LdCache, dump, rank
 
 X86_64 = 0x0303
 
@@ -28,14 +28,14 @@ X86_64 = 0x0303
         (b"lib\xff", b"liba", -1),
         (b"lib4294967297", b"lib1", 0),
         (b"lib2147483648", b"lib1", -1),
+        (b"lib9", b"lib\x7f", 1),
         (b"", b"", 0),
         (b"a", b"", 1),
         (b"", b"a", -1),
     ],
 )
-def test_compare(p: bytes, q: bytes, sign: int) -> None:
-    found = compare(p, q)
-    assert (found > 0) - (found < 0) == sign
+def test_order_of_names(p: bytes, q: bytes, sign: int) -> None:
+    assert (rank(p) > rank(q)) - (rank(p) < rank(q)) == sign
 
 
 def cache(raw: bytes, little: bool = True, bits: int = 64) -> LdCache:
