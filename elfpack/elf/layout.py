@@ -9,9 +9,7 @@ Source: gABI ch. 4 and 5.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from itertools import takewhile
-from operator import itemgetter
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from elfpack.blob import Source
@@ -28,7 +26,6 @@ class Encoding(NamedTuple):
     bits: int
     header: struct.Struct
     segment: struct.Struct
-    dynamic: struct.Struct
     order: str
     """``<`` or ``>``."""
 
@@ -42,14 +39,12 @@ def _encodings() -> dict[bytes, Encoding]:
             32,
             struct.Struct(order + "16sHHIIIIIHHHHHH"),
             struct.Struct(order + "IIIIIIII"),
-            struct.Struct(order + "iI"),
             order,
         )
         table[bytes((2, data))] = Encoding(
             64,
             struct.Struct(order + "16sHHIQQQIHHHHHH"),
             struct.Struct(order + "IIQQQQQQ"),
-            struct.Struct(order + "qQ"),
             order,
         )
     return table
@@ -60,15 +55,28 @@ ENCODINGS: Final = _encodings()
 
 
 class Segment(NamedTuple):
-    """One program header. Offsets and sizes in bytes."""
+    """One program header, in the order of the 64-bit ones. Offsets and sizes in bytes."""
 
     type: int
+    flags: int
     offset: int
     vaddr: int
+    paddr: int
     filesz: int
     memsz: int
-    flags: int
     align: int
+
+
+Row = tuple[int, int, int, int, int, int, int, int]
+"""The fields of a :class:`Segment`, which is made for who asks: each file has a dozen."""
+
+
+class Dynamic(NamedTuple):
+    """The dynamic section up to DT_NULL."""
+
+    tags: tuple[int, ...]
+    values: tuple[int, ...]
+    """Of each tag; there may be more."""
 
 
 class Layout(NamedTuple):
@@ -76,9 +84,10 @@ class Layout(NamedTuple):
 
     header: Header
     encoding: Encoding
-    segments: tuple[Segment, ...]
-    dynamic: tuple[tuple[int, int], ...] | None
-    """Tags and values up to DT_NULL; None without PT_DYNAMIC."""
+    rows: Sequence[Row]
+    """The program headers."""
+    dynamic: Dynamic | None
+    """None without PT_DYNAMIC."""
     tags: dict[int, int]
     """The value of each tag; of several the last, as loaders fill a table by tag.
 
@@ -87,10 +96,12 @@ class Layout(NamedTuple):
 
     def offset(self, vaddr: int) -> int | None:
         """The file offset of a virtual address: the PT_LOAD segment that holds it decides."""
-        for s in self.segments:
-            if s.type == c.PT_LOAD and s.vaddr <= vaddr < s.vaddr + s.filesz:
-                return s.offset + vaddr - s.vaddr
-        return None
+        return file_offset(self.rows, vaddr)
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The program headers in the order of the file."""
+        return tuple([Segment(*row) for row in self.rows])
 
     def last(self, tag: int) -> int | None:
         """The value of a tag."""
@@ -120,11 +131,12 @@ def read_head(source: Source) -> tuple[Layout, bytes]:
     head = source.pread(HEAD, 0)
     header, encoding = _header(head)
     try:
-        segments = _segments(source, head, header, encoding)
-        dynamic = _dynamic(source, segments, encoding)
+        rows = _rows(source, head, header, encoding)
+        dynamic = _dynamic(source, rows, encoding)
     except ElfFault as e:
         raise ElfFault(e.message, header) from None
-    return Layout(header, encoding, segments, dynamic, dict(dynamic or ())), head
+    tags = dict(zip(*dynamic, strict=False)) if dynamic is not None else {}
+    return Layout(header, encoding, rows, dynamic, tags), head
 
 
 def _header(head: bytes) -> tuple[Header, Encoding]:
@@ -171,9 +183,7 @@ def what_is(head: bytes) -> str:
     return "not an ELF file"
 
 
-def _segments(
-    source: Source, head: bytes, header: Header, encoding: Encoding
-) -> tuple[Segment, ...]:
+def _rows(source: Source, head: bytes, header: Header, encoding: Encoding) -> Sequence[Row]:
     count = header.phnum
     if count == 0:
         return ()
@@ -195,45 +205,50 @@ def _segments(
         if len(raw) < size:
             raise ElfFault("ELF file cut short in its program headers")
     if encoding.bits == 64:
-        return tuple(
-            [
-                Segment(kind, offset, vaddr, filesz, memsz, flags, align)
-                for kind, flags, offset, vaddr, _, filesz, memsz, align in layout.iter_unpack(raw)
-            ]
-        )
-    return tuple(
-        [
-            Segment(kind, offset, vaddr, filesz, memsz, flags, align)
-            for kind, offset, vaddr, _, filesz, memsz, flags, align in layout.iter_unpack(raw)
-        ]
-    )
+        return list(layout.iter_unpack(raw))
+    return [
+        (kind, flags, offset, vaddr, paddr, filesz, memsz, align)
+        for kind, offset, vaddr, paddr, filesz, memsz, flags, align in layout.iter_unpack(raw)
+    ]
 
 
-def _dynamic(
-    source: Source, segments: tuple[Segment, ...], encoding: Encoding
-) -> tuple[tuple[int, int], ...] | None:
+def file_offset(rows: Sequence[Row], address: int) -> int | None:
+    """The file offset of a virtual address: the PT_LOAD segment that holds it decides."""
+    for kind, _, offset, vaddr, _, filesz, _, _ in rows:
+        if kind == c.PT_LOAD and vaddr <= address < vaddr + filesz:
+            return offset + address - vaddr
+    return None
+
+
+def _dynamic(source: Source, rows: Sequence[Row], encoding: Encoding) -> Dynamic | None:
     # Of several PT_DYNAMIC the last with content counts, and it is read at its address, not at
     # its offset. Source: glibc elf/dl-load.c, _dl_map_object_from_fd().
     chosen = None
-    for segment in segments:
-        if segment.type == c.PT_DYNAMIC and segment.filesz:
-            chosen = segment
+    for row in rows:
+        if row[0] == c.PT_DYNAMIC and row[5]:
+            chosen = row
     if chosen is None:
         return None
-    offset, room = chosen.offset, chosen.filesz
-    for s in segments:
-        if s.type == c.PT_LOAD and s.vaddr <= chosen.vaddr < s.vaddr + s.filesz:
-            offset = s.offset + chosen.vaddr - s.vaddr
-            room = min(s.vaddr + s.filesz - chosen.vaddr, max(room, chosen.memsz))
+    _, _, offset, address, _, room, memory, _ = chosen
+    for kind, _, start, vaddr, _, filesz, _, _ in rows:
+        if kind == c.PT_LOAD and vaddr <= address < vaddr + filesz:
+            offset = start + address - vaddr
+            room = min(vaddr + filesz - address, max(room, memory))
             break
     if offset >= source.size:
         raise ElfFault(
             f"ELF file cut short: {source.size} bytes, its dynamic section is at {offset}"
         )
-    layout = encoding.dynamic
     raw = source.pread(min(room, source.size - offset), offset)
-    raw = raw[: len(raw) // layout.size * layout.size]
-    return tuple(takewhile(itemgetter(0), layout.iter_unpack(raw)))  # DT_NULL is 0
+    return _entries(raw, encoding)
+
+
+def _entries(raw: bytes, encoding: Encoding) -> Dynamic:
+    wide = encoding.bits == 64
+    count = len(raw) // (16 if wide else 8) * 2
+    words = struct.unpack_from(f"{encoding.order}{count}{'Q' if wide else 'I'}", raw)
+    tags = words[::2]
+    return Dynamic(tags[: tags.index(c.DT_NULL)] if c.DT_NULL in tags else tags, words[1::2])
 
 
 def segments_of(source: Source, layout: Layout, kind: int) -> Iterator[tuple[Segment, bytes]]:

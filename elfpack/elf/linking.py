@@ -122,7 +122,7 @@ def read_linking(source: Source, order: Order) -> Linking | None:
         ElfFault: a table lies outside the file.
     """
     layout = read_layout(source)
-    address = layout.last(c.DT_SYMTAB) if layout.dynamic else None
+    address = layout.last(c.DT_SYMTAB) if layout.tags else None
     if address is None:
         return None
     strings = Strings(source, layout)

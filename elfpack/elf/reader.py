@@ -6,13 +6,14 @@ a traceback.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.file import ElfFile, Filter, Malformed
-from elfpack.elf.layout import ElfFault, Layout, Segment, read_head
-from elfpack.elf.strings import Strings
+from elfpack.elf.layout import ElfFault, Layout, Row, read_head
+from elfpack.elf.strings import read_strings
 from elfpack.paths import decode
 
 _PATH_MAX = 4096
@@ -33,31 +34,29 @@ def _file(source: Source, layout: Layout, head: bytes) -> ElfFile:
     header = layout.header
     align = layout.encoding.bits // 8
     loadable, end = False, 0
-    named: Segment | None = None
-    notes: list[Segment] = []
-    for segment in layout.segments:
-        if segment.type == c.PT_LOAD:
+    named: Row | None = None
+    notes: list[Row] = []
+    for row in layout.rows:
+        kind, _, offset, _, _, filesz, _, alignment = row
+        if kind == c.PT_LOAD:
             loadable = True
             # One without content in the file maps nothing of it: glibc elf/dl-map-segments.h.
-            if segment.filesz and segment.offset + segment.filesz > end:
-                end = segment.offset + segment.filesz
-        elif segment.type == c.PT_INTERP:
-            named = named or segment
-        elif segment.type == c.PT_NOTE and segment.align == align:
-            notes.append(segment)
+            if filesz and offset + filesz > end:
+                end = offset + filesz
+        elif kind == c.PT_INTERP:
+            named = named or row
+        elif kind == c.PT_NOTE and alignment == align:
+            notes.append(row)
     try:
         interpreter = None if named is None else _interpreter(source, named, head)
         _refuse_cut(source, end)
-        if not layout.dynamic:
-            has_dynamic = layout.dynamic is not None
-            return ElfFile(header, interpreter, has_dynamic, loadable, cut=end > source.size)
-        found = _dynamic_file(source, layout, interpreter, loadable)
+        cut = end > source.size
+        if not layout.tags:
+            return ElfFile(header, interpreter, layout.dynamic is not None, loadable, cut=cut)
+        isa = _isa(source, layout, head, notes) if notes and header.machine in _X86 else 0
+        return _dynamic_file(source, layout, interpreter, loadable, cut, isa)
     except ElfFault as e:
         raise ElfFault(e.message, header) from None
-    isa = _isa(source, layout, head, notes) if notes and header.machine in _X86 else 0
-    if isa or end > source.size:
-        return found._replace(cut=end > source.size, isa=isa)
-    return found
 
 
 def _refuse_cut(source: Source, end: int) -> None:
@@ -72,18 +71,16 @@ _NOTES_MAX = 4096
 """Bytes of properties that are looked at: linkers write one note of some twenty."""
 
 
-def _isa(source: Source, layout: Layout, head: bytes, notes: list[Segment]) -> int:
+def _isa(source: Source, layout: Layout, head: bytes, notes: list[Row]) -> int:
     """The ISA levels that the object needs: of the segments of notes that are aligned as property
     notes are, the last that has one. Source: glibc elf/dl-load.c, _dl_map_object_from_fd()."""
-    for segment in reversed(notes):
-        size = min(segment.filesz, _NOTES_MAX)
-        raw = head[segment.offset : segment.offset + size]
-        if len(raw) < size and segment.offset < source.size:
-            raw = source.pread(size, segment.offset)
+    for _, _, offset, _, _, filesz, _, align in reversed(notes):
+        size = min(filesz, _NOTES_MAX)
+        raw = head[offset : offset + size]
+        if len(raw) < size and offset < source.size:
+            raw = source.pread(size, offset)
         if _ISA_MARK in raw:
-            from elfpack.elf.notes import isa_needed
-
-            found = isa_needed(raw, layout.encoding.order, segment.align)
+            found = _isa_needed(raw, layout.encoding.order, align)
             if found is not None:
                 return found
     return 0
@@ -93,52 +90,58 @@ _ISA_MARK: Final = b"\x02\x80\x00\xc0"
 """The type of the property, without which there is no need to parse."""
 
 
-_WANTED: Final = {
-    c.DT_NEEDED: "needed",
-    c.DT_SONAME: "soname",
-    c.DT_RPATH: "rpath",
-    c.DT_RUNPATH: "runpath",
-    c.DT_AUXILIARY: "auxiliary",
-    c.DT_FILTER: "filter",
-    c.DT_AUDIT: "audit",
-    c.DT_DEPAUDIT: "audit",
-}
+_FILTERS: Final = (c.DT_AUXILIARY, c.DT_FILTER)
+_AUDIT: Final = (c.DT_AUDIT, c.DT_DEPAUDIT)
+_WANTED: Final = frozenset(
+    (c.DT_NEEDED, c.DT_SONAME, c.DT_RPATH, c.DT_RUNPATH, *_FILTERS, *_AUDIT)
+)
+"""The tags whose value is a string."""
+
+
+@lru_cache(maxsize=64)
+def _isa_needed(raw: bytes, order: str, align: int) -> int | None:
+    """What a segment of notes tells: those of one distribution's files are all alike."""
+    from elfpack.elf.notes import isa_needed
+
+    return isa_needed(raw, order, align)
 
 
 def _dynamic_file(
-    source: Source, layout: Layout, interpreter: str | None, loadable: bool
+    source: Source, layout: Layout, interpreter: str | None, loadable: bool, cut: bool, isa: int
 ) -> ElfFile:
     needed: list[str] = []
     filters: list[Filter] = []
     audit: list[str] = []
-    single: dict[str, str] = {}
-    wanted = [(_WANTED[tag], value) for tag, value in layout.dynamic or () if tag in _WANTED]
-    strings = Strings(source, layout, [value for _, value in wanted]) if wanted else None
-    for kind, value in wanted:
-        assert strings is not None
-        text = strings.at(value)
-        if kind == "needed":
+    single: dict[int, str] = {}
+    tags, values = layout.dynamic or ((), ())
+    wanted = [n for n, tag in enumerate(tags) if tag in _WANTED]
+    texts = read_strings(source, layout, [values[n] for n in wanted]) if wanted else []
+    for number, text in zip(wanted, texts, strict=True):
+        tag = tags[number]
+        if tag == c.DT_NEEDED:
             needed.append(text)
-        elif kind in ("auxiliary", "filter"):
-            filters.append(Filter(len(needed), text, kind == "filter"))
-        elif kind == "audit":
+        elif tag in _FILTERS:
+            filters.append(Filter(len(needed), text, tag == c.DT_FILTER))
+        elif tag in _AUDIT:
             audit.append(text)
         else:  # of several, the last: glibc elf/get-dynamic-info.h
-            single[kind] = text
+            single[tag] = text
     return ElfFile(
         layout.header,
         interpreter,
         True,
         loadable,
-        single.get("soname"),
+        single.get(c.DT_SONAME),
         tuple(needed),
-        single.get("rpath"),
-        single.get("runpath"),
+        single.get(c.DT_RPATH),
+        single.get(c.DT_RUNPATH),
         layout.tags.get(c.DT_FLAGS_1, 0),
         c.DT_DEBUG in layout.tags,
         tuple(filters),
-        audit=tuple(audit),
-        of_musl=any(map(_is_musls, needed)),
+        cut,
+        tuple(audit),
+        isa,
+        any(map(_is_musls, needed)),
     )
 
 
@@ -146,12 +149,12 @@ def _is_musls(name: str) -> bool:
     return name == "libc.so" or name.startswith("libc.musl-")
 
 
-def _interpreter(source: Source, segment: Segment, head: bytes) -> str:
+def _interpreter(source: Source, row: Row, head: bytes) -> str:
     """PT_INTERP, the first one, by the kernel's checks: NUL-terminated, shorter than PATH_MAX.
 
     Source: Linux fs/binfmt_elf.c, load_elf_binary().
     """
-    start, size = segment.offset, segment.filesz
+    _, _, start, _, _, size, _, _ = row
     if size < 2 or size > _PATH_MAX:
         raise ElfFault(f"ELF file with an interpreter name of {size} bytes (PT_INTERP)")
     raw = head[start : start + size]

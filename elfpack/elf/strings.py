@@ -6,47 +6,62 @@ from collections.abc import Sequence
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
-from elfpack.elf.layout import ElfFault, Layout
+from elfpack.elf.layout import ElfFault, Layout, file_offset
 from elfpack.paths import decode
 
 _WHOLE_STRINGS = 32768
 """A string table up to this size is read at once; of a larger one only what is asked for."""
 _STRING_STEP = 256
 _NEAR = 8192
-"""Bytes in which all names that are wanted have to lie to be read at once."""
+"""Bytes in which a few strings have to lie to be read at once."""
+
+
+def _table(source: Source, layout: Layout) -> tuple[int, int]:
+    """The offset of the table in the file, and its size."""
+    address = layout.tags.get(c.DT_STRTAB)
+    start = None if address is None else file_offset(layout.rows, address)
+    if start is None or start >= source.size:
+        raise ElfFault("ELF file without a dynamic string table in it (DT_STRTAB)")
+    # DT_STRSZ may be absent: loaders do not read it. The file is the bound then.
+    room = source.size - start
+    return start, min(room, layout.tags.get(c.DT_STRSZ, room))
+
+
+def read_strings(source: Source, layout: Layout, offsets: Sequence[int]) -> list[str]:
+    """The strings at one or more offsets, as those of a dynamic section: most often they lie side
+    by side, and one read suffices.
+
+    Raises:
+        ElfFault: as :class:`Strings`.
+    """
+    start, size = _table(source, layout)
+    first, last = min(offsets), max(offsets)
+    if last >= size or last - first >= _NEAR:
+        strings = Strings(source, layout)
+        return [strings.at(offset) for offset in offsets]
+    raw = source.pread(min(size, last + _STRING_STEP) - first, start + first)
+    found = []
+    for offset in offsets:
+        end = raw.find(b"\0", offset - first)
+        if end < 0:
+            strings = Strings(source, layout)
+            return [strings.at(offset) for offset in offsets]
+        found.append(raw[offset - first : end].decode("utf-8", "surrogateescape"))
+    return found
 
 
 class Strings:
     """The dynamic string table of a file, by offsets into it."""
 
-    def __init__(self, source: Source, layout: Layout, wanted: Sequence[int] | None = None) -> None:
-        """``wanted`` are the offsets that will be asked for, if no others will.
-
+    def __init__(self, source: Source, layout: Layout) -> None:
+        """
         Raises:
             ElfFault: there is none, or it lies outside the file.
         """
-        address = layout.last(c.DT_STRTAB)
-        start = layout.offset(address) if address is not None else None
-        if start is None or start >= source.size:
-            raise ElfFault("ELF file without a dynamic string table in it (DT_STRTAB)")
-        size = layout.last(c.DT_STRSZ)
-        # DT_STRSZ may be absent: loaders do not read it. The file is the bound then.
-        self._size = min(source.size - start, size if size is not None else source.size)
+        start, self._size = _table(source, layout)
         self._source = source
         self._start = start
-        self._whole: bytes | None = None
-        self._near = b""
-        """The table from an offset on, which is where the names that are wanted begin."""
-        self._from = 0
-        if wanted is None:
-            if self._size <= _WHOLE_STRINGS:
-                self._whole = source.pread(self._size, start)
-        else:
-            self._from, last = min(wanted), max(wanted)
-            if last < self._size and last - self._from < _NEAR:
-                self._near = source.pread(
-                    min(self._size, last + _STRING_STEP) - self._from, start + self._from
-                )
+        self._whole = source.pread(self._size, start) if self._size <= _WHOLE_STRINGS else None
 
     def whole(self) -> bytes:
         """All of the table."""
@@ -71,9 +86,7 @@ class Strings:
             if end < 0:
                 raise ElfFault(f"ELF file with a name that does not end (at {offset})")
             return self._whole[offset:end]
-        start = offset - self._from
-        end = self._near.find(b"\0", start) if start >= 0 else -1
-        return self._near[start:end] if end >= 0 else self._far(offset)
+        return self._far(offset)
 
     def _far(self, offset: int) -> bytes:
         """A string of a large table: read in growing steps, so that work stays linear in it."""

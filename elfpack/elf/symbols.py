@@ -51,7 +51,7 @@ def read_symbols(source: Source) -> Symbols:
 
 def _read(source: Source, *, exports: bool) -> Symbols:
     layout = read_layout(source)
-    if not layout.dynamic or layout.last(c.DT_SYMTAB) is None:
+    if layout.last(c.DT_SYMTAB) is None:
         return Symbols()
     strings = Strings(source, layout)
     raw = _symbol_table(source, layout)

@@ -63,7 +63,7 @@ def read_versions(source: Source) -> Versions:
         ElfFault: a table lies outside the file.
     """
     layout = read_layout(source)
-    return versions_of(source, layout, Strings(source, layout)) if layout.dynamic else Versions()
+    return versions_of(source, layout, Strings(source, layout)) if layout.tags else Versions()
 
 
 def versions_of(source: Source, layout: Layout, strings: Strings) -> Versions:

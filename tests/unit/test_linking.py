@@ -123,7 +123,7 @@ def _set_tag(raw: bytearray, tag: int, value: int) -> None:
     """A dynamic tag's value; one that is not there takes the place of DT_SYMENT."""
     layout = read_layout(BytesSource(bytes(raw)))
     at = next(s.offset for s in layout.segments if s.type == c.PT_DYNAMIC)
-    tags = [t for t, _ in layout.dynamic or ()]
+    tags = list(layout.dynamic.tags) if layout.dynamic is not None else []
     place = tags.index(tag) if tag in tags else tags.index(c.DT_SYMENT)
     struct.pack_into("<QQ", raw, at + 16 * place, tag, value)
 
