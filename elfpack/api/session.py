@@ -119,7 +119,8 @@ class Session:
         Raises:
             InputError: it cannot be read, or is no program.
         """
-        return self.resolver.resolve(name(program), self.options._replace(exclude=exclude))
+        options = self.options._replace(exclude=exclude) if exclude else self.options
+        return self.resolver.resolve(name(program), options)
 
     @property
     def plan_options(self) -> Options:
@@ -136,6 +137,8 @@ class Session:
 
     def again(self, closure: Closure) -> Options:
         """The options that a closure was resolved with."""
+        if not closure.excluded:
+            return self.options
         return self.options._replace(exclude=tuple(map(literal, closure.excluded)))
 
     def symbols(self, closure: Closure) -> Binding:

@@ -42,6 +42,8 @@ class Glibc:
     def __init__(self, system: System) -> None:
         self._system = system
         self._cache: LdCache | None = None
+        self._entries: dict[tuple[str, bool], str | None] = {}
+        """What the cache has for a name."""
         loader = system.loader
         self.subdirectories = hwcaps.subdirectories(loader, system.cpu)
         """What is tried in each directory, the directory itself last."""
@@ -144,6 +146,12 @@ class Glibc:
             yield self._defaults
 
     def _cached(self, name: str, no_default: bool) -> str | None:
+        key = (name, no_default)
+        if key not in self._entries:
+            self._entries[key] = self._looked_up(name, no_default)
+        return self._entries[key]
+
+    def _looked_up(self, name: str, no_default: bool) -> str | None:
         if self._cache is None:
             raw = self._system.files.read_all(self._system.loader.cache or "", CACHE_LIMIT)
             abi = self._system.abi
@@ -246,6 +254,9 @@ def _encoding_message(wanted: Abi) -> str:
     return f"ELF file data encoding not {'little' if wanted.little else 'big'}-endian"
 
 
+_PADDING = bytes(7)
+
+
 def _ident_fault(header: Header, wanted: Abi) -> str | None:
     ident = header.ident
     if header.little != wanted.little:
@@ -261,7 +272,7 @@ def _ident_fault(header: Header, wanted: Abi) -> str | None:
         most = 6
     if abiversion > most:
         return "ELF file ABI version invalid"
-    if any(ident[9:]):
+    if ident[9:] != _PADDING:
         return "nonzero padding in e_ident"
     if header.version != 1:
         return "ELF file version does not match current one"

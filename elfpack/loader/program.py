@@ -11,6 +11,7 @@ import stat
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from elfpack.elf import constants as c
 from elfpack.elf.file import ElfFile, Malformed
 from elfpack.errors import InputError
 from elfpack.loader.env import env_command
@@ -117,6 +118,8 @@ def _set_id(mode: int) -> bool:
 
 def _absolute(cwd: str, name: str) -> str:
     """An absolute path without ``.`` and doubled slashes; ``..`` stays, links may precede it."""
+    if name.startswith("/") and "//" not in name and "/." not in name:
+        return name
     path = "/" + "/".join(components(join(cwd, name)))
     return path + "/" if name.endswith("/") else path
 
@@ -142,7 +145,7 @@ def _content(files: Files, place: Place, shown: str) -> ElfFile | bytes:
     if isinstance(content, int):
         raise InputError(_reason(content), path=shown, hint=_advice(content))
     if isinstance(content, ElfFile):
-        if content.kind == "object":
+        if content.header.type not in (c.ET_EXEC, c.ET_DYN):
             raise InputError(
                 "an object file or core dump, which no loader loads",
                 path=shown,

@@ -22,13 +22,17 @@ def remarks(resolver: Resolver, closure: Closure, options: Options) -> Iterator[
         return
     yield from _permissions(resolver, closure)
     yield from _loader(resolver, closure)
-    yield from _unreadable(resolver, closure, options)
-    yield from _preloads(resolver, closure, options)
-    yield from _secure(closure, options)
+    if closure.misses:
+        yield from _unreadable(resolver, closure, options)
+    if closure.preloads or not options.preload_file:
+        yield from _preloads(resolver, closure, options)
+    if closure.secure:
+        yield from _secure(closure, options)
     yield from _cpu(closure, options)
     for hit in foreign(closure):
         yield Finding("wrong-machine", closure.name, told_foreign(hit), "replace that file")
-    yield from _ldd(resolver, closure, options)
+    if closure.program.hit.path != closure.program.hit.real_path:
+        yield from _ldd(resolver, closure, options)
 
 
 FATAL = ("isa-level", "wrong-machine")
@@ -76,8 +80,6 @@ def _not_executable(closure: Closure, hit: Hit, what: str = "") -> Finding:
 
 def _unreadable(resolver: Resolver, closure: Closure, options: Options) -> Iterator[Finding]:
     """What is missing because it may not be read."""
-    if not closure.misses:
-        return
     missing = {miss.name for miss in closure.misses if miss.refusal is None}
     for path in resolver.search(closure, options).denied if missing else ():
         if path in missing or basename(path) in missing:
@@ -181,9 +183,6 @@ def _some(names: list[str]) -> str:
 def _secure(closure: Closure, options: Options) -> Iterator[Finding]:
     """What the loader ignores because the program is set-id. Source: ld.so(8),
     "secure-execution mode"; glibc elf/dl-load.c, _dl_dst_substitute()."""
-    program = closure.program
-    if program is None or not closure.secure:
-        return
     ignored = [f"LD_LIBRARY_PATH={options.library_path}"] if options.library_path else []
     heeded = {wanted.name for wanted in of_variable(options.preload, secure=True)}
     names = [w.name for w in of_variable(options.preload) if w.name not in heeded]

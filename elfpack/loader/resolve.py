@@ -135,11 +135,11 @@ class Resolver:
         musl ldso/dynlink.c, fixup_rpath().
         """
         program, loader = closure.program, closure.loader
-        if program is None or loader is None or program.scripts or program.kind == "library":
+        if program is None or loader is None or program.hit.path == program.hit.real_path:
             return None
-        if loader.libc == GLIBC and loader.version >= (2, 42):
+        if program.scripts or parent(program.hit.path) == parent(program.hit.real_path):
             return None
-        if parent(program.hit.path) == parent(program.hit.real_path):
+        if program.kind == "library" or (loader.libc == GLIBC and loader.version >= (2, 42)):
             return None
         texts = (*program.hit.elf.needed, program.hit.elf.rpath, program.hit.elf.runpath)
         if not any("ORIGIN" in (text or "") for text in (*texts, options.library_path)):
@@ -291,12 +291,11 @@ class Resolver:
         """Whether the program gains file capabilities, which is looked at only where it matters:
         the loader then ignores what is asked for here. Source: Linux security/commoncap.c,
         cap_bprm_creds_from_file(), secureexec."""
-        elf = program.hit.elf
+        elf, place = program.hit.elf, program.place
         texts = (elf.rpath or "", elf.runpath or "", *elf.needed)
-        matters = options.library_path or options.preload or any("$" in text for text in texts)
-        if not matters or program.place is None or program.kind == "library":
+        matters = options.library_path or options.preload or "$" in "".join(texts)
+        if not matters or place is None or program.kind == "library":
             return False
-        place = program.place
         return bool(self.files.root.capabilities(place.directory, place.name, place.node))
 
     def ignored_preloads(self, closure: Closure, options: Options) -> list[str]:

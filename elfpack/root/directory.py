@@ -102,7 +102,9 @@ class DirectoryRoot:
     def open(self, directory: str, name: str, node: Node) -> FileSource:
         if not node.is_regular:
             raise OSError(errno.EINVAL, "not a regular file")
-        parent = self._descriptor(directory)
+        parent = self._open.get(directory)
+        if parent is None:
+            parent = self._descriptor(directory)
         try:
             fd = os.open(encode(name), _O_FILE, dir_fd=parent)
         except OSError as e:

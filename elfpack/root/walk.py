@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+from stat import S_IFLNK
 from typing import NamedTuple
 
 from elfpack.paths import encode
-from elfpack.root.node import Node, Root
+from elfpack.root.node import FORMAT, Node, Root
 
 LINK_LIMIT = 40
 """Links followed in one look-up. Source: Linux include/linux/namei.h, MAXSYMLINKS."""
@@ -75,7 +76,7 @@ class Walker:
                 return node
             # The links on the way are wanted only when something is packed: trace() walks again
             # for them.
-            if not (follow and node.is_link):
+            if node.mode & FORMAT != S_IFLNK or not follow:
                 return Place(directory, name, node)
             place = self._linked(before, directory, node)
             if place is not None:
