@@ -1,7 +1,5 @@
 """Where bytes come from: a file that is open for reading, or bytes made by elfpack."""
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """``elfpack deps``: what the loader would load."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,7 +27,7 @@ class Shown(NamedTuple):
     talk: Talk
     several: bool
     session: Session
-    symbols: SymbolCheck | None = None
+    symbols: "SymbolCheck | None" = None
     """With ``--symbols``."""
 
 
@@ -106,7 +104,7 @@ Result = tuple[Closure | tuple[str, ElfpackError], int]
 
 def _symbols(
     shown: Shown, allow_missing: tuple[str, ...], form: str, why: str | None
-) -> SymbolCheck:
+) -> "SymbolCheck":
     from elfpack.cli.symbols import SymbolCheck
 
     shows = why is None and form in ("ldd", "tree", "json")

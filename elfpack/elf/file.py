@@ -1,7 +1,5 @@
 """ElfFile: one ELF file, reduced to what decides loading."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import NamedTuple
 

@@ -6,8 +6,6 @@ each offset, size and count is held against the file before it is used.
 Source: gABI ch. 4 and 5.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple

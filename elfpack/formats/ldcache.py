@@ -8,8 +8,6 @@ Source: glibc sysdeps/generic/dl-cache.h; elf/dl-cache.c, _dl_load_cache_lookup(
 _dl_cache_libcmp().
 """
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence

@@ -7,8 +7,6 @@ Source: glibc elf/dl-hwcaps.c, _dl_important_hwcaps(); sysdeps/x86_64/dl-hwcaps-
 sysdeps/s390/s390-64/dl-hwcaps-subdirs.c, sysdeps/powerpc/powerpc64/le/dl-hwcaps-subdirs.c.
 """
 
-from __future__ import annotations
-
 import struct
 from functools import lru_cache
 from typing import NamedTuple

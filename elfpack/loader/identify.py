@@ -4,8 +4,6 @@ No table of distributions: each builds its loader with directories of its own, a
 that is in the root is the one that will run.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ Source: glibc elf/rtld.c, handle_preload_list() and dl_main(); musl ldso/dynlink
 load_preload(), which knows no file.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from elfpack.paths import decode, encode

@@ -3,8 +3,6 @@
 Source: Linux fs/exec.c, bprm_execve(); fs/binfmt_script.c; fs/binfmt_elf.c.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import stat

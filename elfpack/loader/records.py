@@ -1,7 +1,5 @@
 """What passes between the rooms of the loader."""
 
-from __future__ import annotations
-
 from enum import Enum
 from typing import NamedTuple
 
@@ -74,7 +72,7 @@ class Role(str, Enum):
         return self.value
 
     @classmethod
-    def of(cls, filtered: Filter) -> Role:
+    def of(cls, filtered: Filter) -> "Role":
         """That of what a filter asks for."""
         return cls.FILTER if filtered.required else cls.AUXILIARY
 

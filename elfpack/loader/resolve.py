@@ -1,7 +1,5 @@
 """From a program's name to its closure: the one way in to the loader's rooms."""
 
-from __future__ import annotations
-
 import errno
 import os
 import sys

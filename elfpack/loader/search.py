@@ -5,15 +5,17 @@ from __future__ import annotations
 import errno
 import stat
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from elfpack.elf.file import Malformed
 from elfpack.loader.glibc import Glibc
 from elfpack.loader.identify import MUSL
 from elfpack.loader.machine import vdso
-from elfpack.loader.musl import Musl
 from elfpack.loader.records import Hit, Kind, Outcome, Probe, Refusal, Scope, Via
 from elfpack.loader.system import System
+
+if TYPE_CHECKING:
+    from elfpack.loader.musl import Musl
 
 Answer = Hit | Refusal | None
 """What a search ends with; None: not found."""
@@ -29,9 +31,17 @@ class Loaded(Protocol):
     def interpreter_is(self, number: int) -> None: ...
 
 
-Rules = Glibc | Musl
+Rules: TypeAlias = "Glibc | Musl"
 Dead = set[tuple[str, int]]
 """Directories, and the number of a subdirectory in each, that do not exist."""
+
+
+def _rules(system: System) -> Rules:
+    if system.loader.libc != MUSL:
+        return Glibc(system)
+    from elfpack.loader.musl import Musl  # reads symbols, which a program of glibc needs none of
+
+    return Musl(system)
 
 
 class Search:
@@ -39,7 +49,7 @@ class Search:
 
     def __init__(self, system: System) -> None:
         self.system = system
-        self.rules: Rules = Musl(system) if system.loader.libc == MUSL else Glibc(system)
+        self.rules = _rules(system)
         self.vdso = vdso(system.abi) if self.rules.knows_vdso else ()
         self._answers: dict[Scope, dict[str, Answer]] = {}
         self._plain: dict[Scope, dict[str, Hit]] = {}

@@ -1,7 +1,5 @@
 """One loader at work in one root: what its rules read besides the objects themselves."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from elfpack.elf.file import Abi

@@ -3,8 +3,6 @@
 Source: glibc elf/dl-deps.c, _dl_map_object_deps(); musl ldso/dynlink.c, load_deps().
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -32,6 +30,19 @@ class Step(NamedTuple):
     """What the search depends on; None if nothing was looked for: ``target`` was there."""
     target: int
     """The position of what was there already, :data:`EXCLUDED`, or :data:`MISSING` if searched."""
+
+
+class _Asked(NamedTuple):
+    """A name on its way through the walk."""
+
+    name: str
+    requester: int
+    scope: Scope
+    table: dict[str, Hit | Refusal | None]
+    role: Role = Role.NEEDED
+    filtered: Filter | None = None
+    opened: str | None = None
+    """What is looked for in place of the name."""
 
 
 class Walk:
@@ -374,19 +385,6 @@ class Walk:
             for element in step.elements:
                 places[system.absolute(element.directory).rstrip("/") or "/"] = None
         return tuple(places)
-
-
-class _Asked(NamedTuple):
-    """A name on its way through the walk."""
-
-    name: str
-    requester: int
-    scope: Scope
-    table: dict[str, Hit | Refusal | None]
-    role: Role = Role.NEEDED
-    filtered: Filter | None = None
-    opened: str | None = None
-    """What is looked for in place of the name."""
 
 
 def walk(

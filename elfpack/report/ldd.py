@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from elfpack.loader.closure import MISSING, Closure
 from elfpack.loader.identify import MUSL
-from elfpack.loader.musl import reserved
 from elfpack.loader.records import Hit, Kind
 
 
@@ -63,6 +62,8 @@ def _musl(closure: Closure, loader: str) -> Iterator[str]:
     """
     if closure.missing_interpreter is None:
         yield f"\t{loader}"
+    from elfpack.loader.musl import reserved
+
     told: set[str] = set()
     listed = {0}
     for asked, target in _musl_names(closure):

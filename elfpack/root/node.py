@@ -1,7 +1,5 @@
 """The Root protocol: what a directory, a tree in memory and an archive have in common."""
 
-from __future__ import annotations
-
 import stat
 from typing import NamedTuple, Protocol
 

@@ -1,7 +1,5 @@
 """Follows links, one component at a time, inside a root. Nobody else does."""
 
-from __future__ import annotations
-
 import errno
 from stat import S_IFLNK
 from typing import NamedTuple
