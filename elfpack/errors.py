@@ -74,6 +74,14 @@ class SeveralErrors(ElfpackError):
         self.exit_code = max(error.exit_code for error in errors)
 
 
+class Failure(NamedTuple):
+    """What stands for an answer, in a call for many, where there is none."""
+
+    path: str
+    """As it was named."""
+    error: ElfpackError
+
+
 class Finding(NamedTuple):
     """A fault in the input that the user should know of; not a failure of the request."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from elfpack.api.names import Name
 from elfpack.api.session import Session
-from elfpack.errors import ElfpackError, Finding
+from elfpack.errors import ElfpackError, Failure, Finding
 from elfpack.loader.closure import EXCLUDED, VDSO, Closure
 from elfpack.loader.remarks import remarks as loader_remarks
 from elfpack.loader.search import Dead
@@ -41,14 +41,18 @@ def resolve(
 
 
 def resolve_many(
-    session: Session, programs: Iterable[str], *, exclude: tuple[str, ...] = ()
-) -> Iterator[Closure | tuple[str, ElfpackError]]:
-    """The closure of each program, as it is found; of one that fails its name and the error."""
+    session: Session, programs: Iterable[str | Failure], *, exclude: tuple[str, ...] = ()
+) -> Iterator[Closure | Failure]:
+    """The closure of each program, as it is found; of one that fails the failure. What is one
+    already is passed on."""
     for program in programs:
+        if isinstance(program, Failure):
+            yield program
+            continue
         try:
             yield session.resolve(program, exclude=exclude)
         except ElfpackError as e:
-            yield program, e
+            yield Failure(program, e)
 
 
 def searches(session: Session, closure: Closure) -> Iterator[str]:
