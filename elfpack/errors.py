@@ -21,10 +21,21 @@ class ElfpackError(Exception):
         self.path = path
         self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Pickled by its fields: a subclass makes the message from other arguments.
+        return _again, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         subject = f"{self.path}: " if self.path is not None else ""
         advice = f" ({self.hint})" if self.hint is not None else ""
         return f"{subject}{self.message}{advice}"
+
+
+def _again(kind: type[ElfpackError], args: tuple[str], fields: dict[str, object]) -> ElfpackError:
+    """An error out of its pickle."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
 
 
 class InputError(ElfpackError):

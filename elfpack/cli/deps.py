@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from elfpack.api.resolve import remarks, resolve_many, searches
+from elfpack.api.resolve import remarks, searches
 from elfpack.api.session import Session
 from elfpack.cli import options
 from elfpack.cli.ui import Results, Talk
@@ -107,7 +107,7 @@ def deps(
         if symbols:
             shown = shown._replace(symbols=_symbols(shown, allow_missing, form, why))
         results = _checked(
-            resolve_many(session, wanted, exclude=exclude),
+            session.resolve_many(wanted, exclude=exclude),
             _Check(session, talk, allow_missing, where),
         )
         if shown.symbols is not None:
