@@ -23,12 +23,12 @@ demo: .venv/ready ## show the main job: deps, layer, and a container if an engin
 dev: .venv/ready-dev ## set up .venv with all that development needs
 
 fmt: .venv/ready-dev ## format the code
-	@$(BIN)/ruff format elfpack tests tools
-	@$(BIN)/ruff check --fix elfpack tests tools
+	@$(BIN)/ruff format elfpack examples tests tools
+	@$(BIN)/ruff check --fix elfpack examples tests tools
 
 lint: .venv/ready-dev ## check style
-	@$(BIN)/ruff format --check elfpack tests tools
-	@$(BIN)/ruff check --output-format concise elfpack tests tools
+	@$(BIN)/ruff format --check elfpack examples tests tools
+	@$(BIN)/ruff check --output-format concise elfpack examples tests tools
 
 types: .venv/ready-dev ## check types, strictly
 	@$(BIN)/mypy

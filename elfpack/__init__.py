@@ -8,12 +8,15 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from elfpack.api.check import check as check
+    from elfpack.api.images import Image as Image
+    from elfpack.api.images import images as images
     from elfpack.api.planning import Plan as Plan
     from elfpack.api.resolve import resolve as resolve
     from elfpack.api.session import Session as Session
     from elfpack.api.session import plan as plan
     from elfpack.checking.report import Report as Report
     from elfpack.errors import ElfpackError as ElfpackError
+    from elfpack.errors import Failure as Failure
     from elfpack.errors import Finding as Finding
     from elfpack.errors import IncompleteError as IncompleteError
     from elfpack.errors import InputError as InputError
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "Closure": "loader.closure",
     "ElfpackError": "errors",
+    "Failure": "errors",
     "Finding": "errors",
+    "Image": "api.images",
     "ImageConfig": "planning.config",
     "IncompleteError": "errors",
     "InputError": "errors",
@@ -37,6 +42,7 @@ _HOMES = {
     "RequestError": "errors",
     "Session": "api.session",
     "check": "api.check",
+    "images": "api.images",
     "plan": "api.session",
     "resolve": "api.resolve",
 }
@@ -45,7 +51,9 @@ _HOMES = {
 __all__ = [
     "Closure",
     "ElfpackError",
+    "Failure",
     "Finding",
+    "Image",
     "ImageConfig",
     "IncompleteError",
     "InputError",
@@ -57,6 +65,7 @@ __all__ = [
     "Session",
     "__version__",
     "check",
+    "images",
     "plan",
     "resolve",
 ]

@@ -19,10 +19,21 @@ class ElfpackError(Exception):
         self.path = path
         self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Pickled by its fields: a subclass makes the message from other arguments.
+        return _again, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         subject = f"{self.path}: " if self.path is not None else ""
         advice = f" ({self.hint})" if self.hint is not None else ""
         return f"{subject}{self.message}{advice}"
+
+
+def _again(kind: type[ElfpackError], args: tuple[str], fields: dict[str, object]) -> ElfpackError:
+    """An error out of its pickle."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
 
 
 class InputError(ElfpackError):
@@ -70,6 +81,14 @@ class SeveralErrors(ElfpackError):
         super().__init__(first.message, path=first.path, hint=first.hint)
         self.errors = errors
         self.exit_code = max(error.exit_code for error in errors)
+
+
+class Failure(NamedTuple):
+    """What stands for an answer, in a call for many, where there is none."""
+
+    path: str
+    """As it was named."""
+    error: ElfpackError
 
 
 class Finding(NamedTuple):

@@ -1,12 +1,12 @@
-"""Closures of one or many programs."""
+"""The closure of a program, and what is told of one besides."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from elfpack.api.names import Name
 from elfpack.api.session import Session
-from elfpack.errors import ElfpackError, Finding
+from elfpack.errors import Finding
 from elfpack.loader.closure import EXCLUDED, VDSO, Closure
 from elfpack.loader.remarks import remarks as loader_remarks
 from elfpack.loader.search import Dead
@@ -38,17 +38,6 @@ def resolve(
     """
     with Session(root, library_path=library_path, cpu=cpu, preload=preload) as session:
         return session.resolve(program, exclude=exclude)
-
-
-def resolve_many(
-    session: Session, programs: Iterable[str], *, exclude: tuple[str, ...] = ()
-) -> Iterator[Closure | tuple[str, ElfpackError]]:
-    """The closure of each program, as it is found; of one that fails its name and the error."""
-    for program in programs:
-        try:
-            yield session.resolve(program, exclude=exclude)
-        except ElfpackError as e:
-            yield program, e
 
 
 def searches(session: Session, closure: Closure) -> Iterator[str]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from _thread import allocate_lock
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from elfpack.api import host
 from elfpack.api.names import Name, name
-from elfpack.errors import InputError, RequestError
+from elfpack.errors import ElfpackError, Failure, InputError, RequestError
 from elfpack.loader import hwcaps
 from elfpack.loader.closure import Borrowed, Closure
 from elfpack.loader.resolve import Options, Resolver
-from elfpack.paths import decode, literal
+from elfpack.paths import decode, encode, literal
 from elfpack.root.directory import DirectoryRoot, is_top
+from elfpack.root.node import Root
 
 if TYPE_CHECKING:
     from elfpack.api.planning import Plan
@@ -44,15 +47,43 @@ def _checked(cpu: str | None) -> str | None:
     return cpu
 
 
+class ClosedError(RequestError):
+    """A session was asked after it was closed."""
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _while_open(
+    method: Callable[Concatenate[Session, P], T],
+) -> Callable[Concatenate[Session, P], T]:
+    """A method that a closed session refuses, and that :meth:`Session.close` lets end."""
+
+    @wraps(method)
+    def guarded(self: Session, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        self._enter()
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            self._leave()
+
+    return guarded
+
+
 class Session:
     """Keeps what it has read for many calls of :meth:`resolve` and :meth:`plan`.
 
-    Threads may share one. It sees each file as first read; make a new one to look again.
+    Threads may share one, and get the answers that one thread would get: what is kept does not
+    depend on who found it first. It sees each file as first read; make a new one to look again.
+    Close it, or use it in a ``with`` block: it keeps directories open, 128 at most and one for each
+    thread. Afterwards all its methods raise :class:`elfpack.RequestError`; closures stay as they
+    are, and can be pickled.
     """
 
     def __init__(
         self,
-        root: Name = "/",
+        root: Name | Root = "/",
         *,
         cwd: str | None = None,
         library_path: str = "",
@@ -61,7 +92,8 @@ class Session:
     ) -> None:
         """
         Args:
-            root: the directory that names are looked up in.
+            root: the directory that names are looked up in, or a tree that is open, and stays
+                open when the session is closed (:func:`elfpack.images` makes sessions of those).
             cwd: the working directory, a path inside the root; by default the process's if the
                 root is ``/``, else ``/``.
             library_path: LD_LIBRARY_PATH of the programs. The environment is not read.
@@ -69,23 +101,29 @@ class Session:
                 such as ``x86-64-v3``. By default :meth:`resolve` takes the host's if the root
                 is ``/``, else the baseline, and :meth:`plan` always the baseline.
             preload: LD_PRELOAD of the programs, for :meth:`resolve`. ``/etc/ld.so.preload`` counts
-                for it as well if the root is ``/``.
+                for it as well if the root is ``/``, or a tree that is open.
 
         Raises:
             InputError: the root is no directory, or the working directory is gone.
             RequestError: there is no such CPU level.
         """
-        self.root = name(root)
-        self._tree = DirectoryRoot(self.root)
-        self.resolver = Resolver(self._tree)
-        if cwd is None:
-            cwd = working_directory() if is_top(self.root) else "/"
         self.cpu = _checked(cpu)
+        self._own: DirectoryRoot | None = None
+        if isinstance(root, (str, os.PathLike)):
+            root = self._own = DirectoryRoot(name(root))
+        self.root = root.label
+        self.resolver = Resolver(root)
+        top = self._own is not None and is_top(self.root)
+        if cwd is None:
+            cwd = working_directory() if top else "/"
         self._binder: Binder | None = None
-        self.options = self._options(library_path, cwd, preload)
+        self.options = self._options(library_path, cwd, preload, top)
+        self._lock = allocate_lock()
+        self._running = 0
+        """Calls that have not ended, of all threads."""
+        self._closed = False
 
-    def _options(self, library_path: str, cwd: str, preload: str) -> Options:
-        top = is_top(self.root)
+    def _options(self, library_path: str, cwd: str, preload: str, top: bool) -> Options:
         cpu = self.cpu or (hwcaps.HOST if top else hwcaps.BASELINE)
         facts = host.facts() if cpu == hwcaps.HOST else hwcaps.NO_FACTS
         return Options(
@@ -94,7 +132,7 @@ class Session:
             cpu=cpu,
             facts=facts,
             preload=preload,
-            preload_file=top,
+            preload_file=top or self._own is None,
             secure=True,
         )
 
@@ -110,9 +148,31 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Let go of open directories. Closures and plans made before stay usable as records."""
-        self._tree.close()
+        """Let go of open directories; a second time it does nothing.
 
+        Waits for nobody: calls that other threads are in come to their end, and the last of them
+        lets go. A plan is written before its session is closed.
+        """
+        with self._lock:
+            self._closed = True
+            idle = not self._running
+        if idle and self._own is not None:
+            self._own.close()
+
+    def _enter(self) -> None:
+        with self._lock:
+            if self._closed:
+                raise ClosedError("its session is closed", path=self.root, hint="make a new one")
+            self._running += 1
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._running -= 1
+            last = self._closed and not self._running
+        if last and self._own is not None:
+            self._own.close()
+
+    @_while_open
     def resolve(self, program: Name, *, exclude: tuple[str, ...] = ()) -> Closure:
         """What the loader would load for a program, a library or a script.
 
@@ -122,6 +182,37 @@ class Session:
         options = self.options._replace(exclude=exclude) if exclude else self.options
         return self.resolver.resolve(name(program), options)
 
+    def resolve_many(
+        self, programs: Iterable[Name | Failure], *, exclude: tuple[str, ...] = ()
+    ) -> Iterator[Closure | Failure]:
+        """The closure of each program, as it is found, in the order given; of one that fails, its
+        name and the error. What is a failure already is passed on."""
+        for program in programs:
+            if isinstance(program, Failure):
+                yield program
+                continue
+            try:
+                yield self.resolve(program, exclude=exclude)
+            except ClosedError:
+                raise
+            except ElfpackError as e:
+                yield Failure(decode(os.fsencode(program)), e)
+
+    @_while_open
+    def programs(self) -> tuple[str, ...]:
+        """Every program in the root: the paths of its ELF executables, and of scripts that may be
+        executed, sorted. Links are left out. Looks into each directory and the start of each file.
+
+        Raises:
+            InputError: the root cannot be read.
+        """
+        # Imported late: it belongs to what checks whole trees.
+        from elfpack.checking.find import find
+
+        found = find(self.resolver.files)
+        paths = [at.path for at in found.programs] + [place.path for place in found.scripts]
+        return tuple(sorted(paths, key=encode))
+
     @property
     def plan_options(self) -> Options:
         """As :attr:`options`, for an image: it has to run on any machine of its kind, nothing is
@@ -130,6 +221,7 @@ class Session:
             cpu=self.cpu or hwcaps.BASELINE, preload="", preload_file=False, secure=False
         )
 
+    @_while_open
     def borrowed(self, closure: Closure) -> tuple[Borrowed, ...]:
         """The needs of a closure that are met only because something else had loaded the object
         before: their own search would find another one, or nothing."""
@@ -141,11 +233,13 @@ class Session:
             return self.options
         return self.options._replace(exclude=tuple(map(literal, closure.excluded)))
 
+    @_while_open
     def symbols(self, closure: Closure) -> Binding:
         """The symbols that the objects of a closure look up in vain, and the versions that are
         not where they are wanted: what ``ldd -r`` tells."""
         return self._bound().bind(closure)
 
+    @_while_open
     def newest_versions(self, closure: Closure) -> dict[str, str]:
         """The newest version of each family that the objects of a closure ask for:
         ``{"GLIBC": "2.34", "GLIBCXX": "3.4.29"}``."""
@@ -162,6 +256,7 @@ class Session:
             self._binder = Binder(Linkages(self.resolver.files))
         return self._binder
 
+    @_while_open
     def plan(
         self,
         programs: Iterable[Name],

@@ -1,22 +1,23 @@
 """``elfpack deps``: what the loader would load."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from elfpack.api.resolve import remarks, resolve_many, searches
+from elfpack.api.resolve import remarks, searches
 from elfpack.api.session import Session
 from elfpack.cli import options
 from elfpack.cli.ui import Results, Talk
-from elfpack.errors import ElfpackError, RequestError
+from elfpack.errors import ElfpackError, Failure, RequestError
 from elfpack.loader.closure import Closure
 from elfpack.loader.remarks import FATAL
 from elfpack.paths import matches
 from elfpack.report import ldd, pathlist
 
 if TYPE_CHECKING:
+    from elfpack.cli.names import Part
     from elfpack.cli.symbols import SymbolCheck
 
 
@@ -32,7 +33,16 @@ class Shown(NamedTuple):
 
 
 @click.command()
-@click.argument("programs", nargs=-1, required=True, metavar="PROGRAM...", type=options.TEXT)
+@click.argument("programs", nargs=-1, metavar="PROGRAM...", type=options.TEXT)
+@click.option(
+    "--from-file",
+    "lists",
+    multiple=True,
+    type=options.TEXT,
+    metavar="LIST",
+    help="Also every program that LIST names, separated by NUL if there is one, else by newline; "
+    "results come as they are found. A PROGRAM or LIST - is standard input. Can be repeated.",
+)
 @click.option(
     "--format",
     "form",
@@ -59,6 +69,7 @@ def deps(
     talk: Talk,
     /,
     programs: tuple[str, ...],
+    lists: tuple[str, ...],
     form: str,
     root: str | None,
     library_path: str | None,
@@ -75,6 +86,7 @@ def deps(
     """
     if why is not None and form != "ldd":
         raise RequestError("has a format of its own", path="--why", hint="leave --format out")
+    parts = _listed(programs, lists, talk)
     where = options.where(root, library_path)
     session = Session(
         where.root,
@@ -83,11 +95,17 @@ def deps(
         preload="" if where.inside else options.environment("LD_PRELOAD") or "",
     )
     with session:
-        shown = Shown(Results(), talk, len(programs) > 1, session)
+        # A list counts as several: how many it holds is known when it has ended.
+        shown = Shown(Results(), talk, len(programs) > 1 or parts is not None, session)
+        wanted: Iterable[str | Failure] = programs
+        if parts is not None:
+            from elfpack.cli.names import names
+
+            wanted = names(parts, shown.results.flush)
         if symbols:
             shown = shown._replace(symbols=_symbols(shown, allow_missing, form, why))
         results = _checked(
-            resolve_many(session, programs, exclude=exclude),
+            session.resolve_many(wanted, exclude=exclude),
             _Check(session, talk, allow_missing, where),
         )
         if shown.symbols is not None:
@@ -98,7 +116,20 @@ def deps(
     return status
 
 
-Result = tuple[Closure | tuple[str, ElfpackError], int]
+def _listed(
+    programs: tuple[str, ...], lists: tuple[str, ...], talk: Talk
+) -> "tuple[Part, ...] | None":
+    """The programs and the lists of them; None if there is no list."""
+    if "-" in programs or lists:
+        from elfpack.cli.names import opened
+
+        return opened(programs, lists, talk)
+    if not programs:
+        raise click.UsageError("Missing argument 'PROGRAM...'.")
+    return None
+
+
+Result = tuple[Closure | Failure, int]
 """A closure or a program's name with its error, and the exit status that it asks for."""
 
 
@@ -172,14 +203,16 @@ def _note_script(talk: Talk, closure: Closure) -> None:
         )
 
 
-def _checked(
-    results: Iterator[Closure | tuple[str, ElfpackError]], check: _Check
-) -> Iterator[Result]:
+def _checked(results: Iterator[Closure | Failure], check: _Check) -> Iterator[Result]:
     for result in results:
         if isinstance(result, Closure):
-            yield result, check.status(result)
-        else:
-            yield result, check.error(*result)
+            try:
+                status = check.status(result)
+            except ElfpackError as e:
+                result = Failure(result.name, e)
+        if isinstance(result, Failure):
+            status = check.error(*result)
+        yield result, status
 
 
 def _blocks(
@@ -260,43 +293,36 @@ def _why(results: Iterator[Result], shown: Shown, name: str) -> int:
 
 def _paths(results: Iterator[Result], shown: Shown) -> int:
     status = 0
-    closures = []
-    for result, wanted in results:
-        status = max(status, wanted)
-        if isinstance(result, Closure):
-            closures.append(result)
-            for missing in result.missing:
-                by = ", ".join(missing.needed_by)
-                shown.talk.warning(f"{result.name}: {missing.name} is missing, needed by {by}")
-            if result.missing_interpreter is not None:
-                shown.talk.warning(
-                    f"{result.name}: the interpreter {result.missing_interpreter} is missing"
-                )
-    for path in pathlist.paths(closures, shown.session.options.cwd):
+
+    def closures() -> Iterator[Closure]:
+        nonlocal status
+        for result, wanted in results:
+            status = max(status, wanted)
+            if isinstance(result, Closure):
+                _note_missing(shown.talk, result)
+                yield result
+
+    for path in pathlist.paths(closures(), shown.session.options.cwd):
         shown.results.line(path)
     return status
 
 
-def _json(results: Iterator[Result], shown: Shown) -> int:
-    import json
+def _note_missing(talk: Talk, closure: Closure) -> None:
+    for missing in closure.missing:
+        by = ", ".join(missing.needed_by)
+        talk.warning(f"{closure.name}: {missing.name} is missing, needed by {by}")
+    if closure.missing_interpreter is not None:
+        talk.warning(f"{closure.name}: the interpreter {closure.missing_interpreter} is missing")
 
+
+def _json(results: Iterator[Result], shown: Shown) -> int:
+    from elfpack.cli.deps_json import Descriptions
     from elfpack.report import jsondoc
 
-    status = 0
-    found = []
-    for result, wanted in results:
-        status = max(status, wanted)
-        found.append(result)
-    closures = [result for result in found if isinstance(result, Closure)]
-    document = jsondoc.document(found, shown.session.borrowed)
-    for described, closure in zip(document["programs"], closures, strict=True):
-        described["newest_versions"] = shown.session.newest_versions(closure)
-        if shown.symbols is not None:
-            described.update(shown.symbols.properties(closure))
-            document["errors"] += shown.symbols.errors(closure)
-    text = json.dumps(document, indent=2, ensure_ascii=True)
-    shown.results.write(text.encode() + b"\n")
-    return status
+    described = Descriptions(results, shown.session, shown.talk, shown.symbols)
+    for piece in jsondoc.pieces(described):
+        shown.results.write(piece)
+    return described.status
 
 
 _FORMS = {

@@ -143,6 +143,9 @@ def elsewhere(error: ElfpackError, where: Where) -> ElfpackError:
     name = error.path or ""
     if error.message != NO_SUCH_FILE or not name:
         return error
+    if name.endswith("\r"):
+        hint = "the name ends in a carriage return: save the list with Unix line ends"
+        return InputError(error.message, path=name, hint=hint)
     if where.inside:
         return InputError(error.message, path=name, hint=f"PROGRAM is a path inside {where.root}")
     found = None if "/" in name else _on_path(name)

@@ -7,13 +7,13 @@ from typing import Any
 
 from elfpack.api.session import Session
 from elfpack.cli.ui import Talk
-from elfpack.errors import ElfpackError
+from elfpack.errors import ElfpackError, Failure
 from elfpack.loader.binding import Binding
 from elfpack.loader.closure import EXCLUDED, Closure
 from elfpack.paths import matches
 from elfpack.report import symbols
 
-Result = tuple[Closure | tuple[str, ElfpackError], int]
+Result = tuple[Closure | Failure, int]
 
 
 class SymbolCheck:
@@ -33,7 +33,13 @@ class SymbolCheck:
     def checked(self, results: Iterator[Result]) -> Iterator[Result]:
         """The same results, their status by what is wrong with their symbols too."""
         for result, wanted in results:
-            yield result, max(wanted, self._status(result) if isinstance(result, Closure) else 0)
+            if isinstance(result, Closure):
+                try:
+                    wanted = max(wanted, self._status(result))
+                except ElfpackError as e:
+                    self._talk.error(e)
+                    result, wanted = Failure(result.name, e), e.exit_code
+            yield result, wanted
 
     def _status(self, closure: Closure) -> int:
         binding = self._session.symbols(closure)
@@ -76,10 +82,7 @@ class SymbolCheck:
         yield from lines
         yield from symbols.after(closure, binding)
 
-    def properties(self, closure: Closure) -> dict[str, Any]:
-        """Of a closure in JSON."""
-        return symbols.properties(self._known[id(closure)][1])
-
-    def errors(self, closure: Closure) -> list[dict[str, str]]:
-        """Why a closure could not be looked at to the end, for the document's ``errors``."""
-        return symbols.errors(closure, self._known[id(closure)][1])
+    def described(self, closure: Closure) -> tuple[dict[str, Any], tuple[dict[str, str], ...]]:
+        """Of a closure in JSON: its properties, and why it could not be looked at to the end."""
+        _, binding = self._known.pop(id(closure))
+        return symbols.properties(binding), tuple(symbols.errors(closure, binding))

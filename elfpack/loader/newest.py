@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from elfpack.loader.closure import Closure
 from elfpack.loader.linkages import Linkages
@@ -37,6 +38,7 @@ def _wanted(closure: Closure, linkages: Linkages) -> set[tuple[str, str]]:
     return wanted
 
 
+@lru_cache(4096)  # a machine has some hundred, each asked for by most of its files
 def _parts(version: str) -> tuple[str, str]:
     """A family and its number; two empty texts for what has none."""
     found = _VERSION.fullmatch(version)

@@ -6,36 +6,67 @@ A name that is not UTF-8 has its odd bytes as the lone surrogates U+DC80 to U+DC
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
-from elfpack.errors import ElfpackError
 from elfpack.loader.closure import Borrowed, Closure
 from elfpack.loader.program import SEARCH_PATH
 
 SCHEMA = "elfpack.deps/1"
 
 
-def document(
-    results: Iterable[Closure | tuple[str, ElfpackError]],
-    borrowed: Callable[[Closure], Iterable[Borrowed]],
-) -> dict[str, Any]:
-    """The whole document. Programs that could not be read are in ``errors``, by their names.
+class Described(NamedTuple):
+    """What one program comes to in the document."""
 
-    ``borrowed`` tells of a closure which needs are met by chance.
+    program: dict[str, Any] | None
+    """None if it could not be read."""
+    errors: tuple[dict[str, str], ...] = ()
+
+
+def pieces(described: Iterable[Described]) -> Iterator[bytes]:
+    """The document as ``json.dumps(..., indent=2)`` would write it, each program as it comes.
+
+    Errors are kept, and stand at the end.
     """
-    programs: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []
-    for result in results:
-        if isinstance(result, Closure):
-            programs.append(program(result, borrowed(result)))
-            for refusal in result.refusals:
-                message = f"{refusal.path}: {refusal.reason}"
-                errors.append({"path": result.name, "message": message})
-        else:
-            path, error = result
-            errors.append({"path": path, "message": error.message})
-    return {"schema": SCHEMA, "programs": programs, "errors": errors}
+
+    def programs() -> Iterator[dict[str, Any]]:
+        for one in described:
+            errors.extend(one.errors)
+            if one.program is not None:
+                yield one.program
+
+    yield f'{{\n  "schema": "{SCHEMA}",\n  "programs": '.encode()
+    yield from _array(programs())
+    yield b',\n  "errors": '
+    yield from _array(errors)
+    yield b"\n}\n"
+
+
+def _array(elements: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    """An array that stands in the outermost object."""
+    head = "["
+    for element in elements:
+        # No string has a newline of its own: JSON escapes it.
+        text = json.dumps(element, indent=2, ensure_ascii=True).replace("\n", "\n    ")
+        yield f"{head}\n    {text}".encode()
+        head = ","
+    yield b"[]" if head == "[" else b"\n  ]"
+
+
+def described(closure: Closure, borrowed: Iterable[Borrowed]) -> Described:
+    """A closure, and where a loader would stop as an error.
+
+    ``borrowed`` are its needs that are met by chance.
+    """
+    errors = [failed(closure.name, f"{r.path}: {r.reason}") for r in closure.refusals]
+    return Described(program(closure, borrowed), tuple(errors))
+
+
+def failed(path: str, message: str) -> dict[str, str]:
+    """What is wrong with a program, by its name."""
+    return {"path": path, "message": message}
 
 
 def program(closure: Closure, borrowed: Iterable[Borrowed]) -> dict[str, Any]:

@@ -132,7 +132,8 @@ class DirectoryRoot:
         if recent is not None and recent.directory == directory:
             return recent.fd
         if not self._open:
-            raise InputError("its session is closed", path=self.label)
+            hint = "write a plan before its session is closed"
+            raise InputError("its session is closed", path=self.label, hint=hint)
         # Up to the nearest directory that is open, then down again.
         missing: list[str] = []
         above = directory

@@ -175,7 +175,7 @@ def test_import_of_the_package_loads_nothing() -> None:
 
 PUBLIC = {
     *("Closure", "Library", "Plan", "Report", "Session", "check", "plan", "resolve"),
-    *("ImageConfig", "__version__"),
+    *("Failure", "Image", "ImageConfig", "__version__", "images"),
     *("ElfpackError", "Finding", "IncompleteError", "InputError", "OutputError", "RequestError"),
 }
 """What build scripts may import."""

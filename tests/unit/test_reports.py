@@ -8,7 +8,7 @@ from elfpack.loader import hwcaps
 from elfpack.loader.remarks import remarks
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.report import dot, tree, why
-from elfpack.report.jsondoc import document
+from elfpack.report.jsondoc import described
 from tests.worlds import GLIBC, LOADER, MUSL, MUSL_LOADER, World
 from tests.worlds import tree as root_of
 
@@ -252,7 +252,7 @@ def test_what_is_missing_does_not_shift_what_was_borrowed() -> None:
     (found,) = resolver.borrowed(closure, Options())
     paths = closure.hits[found.requester].path, closure.hits[found.target].path
     assert paths == ("/x/libb.so", "/x/liba.so")
-    assert document([closure], lambda c: resolver.borrowed(c, Options()))["programs"]
+    assert described(closure, resolver.borrowed(closure, Options())).program
 
 
 def test_why_is_not_lost_among_ways_that_lead_back() -> None:
