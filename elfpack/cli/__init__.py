@@ -11,12 +11,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status. The entry point of the script."""
     try:
         guard_descriptors()
-        from elfpack.cli.main import run
-
-        return run(list(sys.argv[1:] if argv is None else argv))
+        return _run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:  # while modules are loaded; later run() handles it
         os.write(2, b"elfpack: error: interrupted (nothing was left behind)\n")
         return 2
+
+
+def _run(argv: list[str]) -> int:
+    if _is_plain(argv):
+        from elfpack.cli import plain
+
+        return plain.run(argv)
+    from elfpack.cli.main import run
+
+    return run(argv)
+
+
+def _is_plain(argv: list[str]) -> bool:
+    """Whether there is nothing to parse: ``deps PROGRAM...``, no option, and no shell that asks
+    for completion."""
+    options = any(argument.startswith("-") for argument in argv)
+    return argv[:1] == ["deps"] and len(argv) > 1 and not options and _COMPLETE not in os.environ
+
+
+_COMPLETE = "_ELFPACK_COMPLETE"
 
 
 def guard_descriptors() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -11,8 +10,9 @@ import click
 
 from elfpack import __version__
 from elfpack.cli import options
-from elfpack.cli.ui import ReaderGone, Talk
-from elfpack.errors import ElfpackError, IncompleteError, SeveralErrors
+from elfpack.cli.ending import status_of
+from elfpack.cli.ui import Talk
+from elfpack.errors import ElfpackError
 
 COMMANDS = ("deps", "layer", "image", "check")
 """Each is the function of that name in the module of that name."""
@@ -72,46 +72,13 @@ def run(argv: list[str]) -> int:
         if sys.stdout is not None:  # click prints help and the version by it
             sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except ElfpackError as e:
-        _told(e, talk)
-        return e.exit_code
     except click.ClickException as e:
         talk.error(_usage(e))
         return 2
-    except (KeyboardInterrupt, click.Abort):
-        talk.error("interrupted (nothing was left behind)")
-        return 2
-    except (BrokenPipeError, ReaderGone):
-        _let_go()  # the reader has seen enough
-        return 0
-    except Exception as e:
-        return _unforeseen(e, talk)
-
-
-def _told(error: ElfpackError, talk: Talk) -> None:
-    """All that is wrong, a line each."""
-    for each in error.errors if isinstance(error, SeveralErrors) else (error,):
-        for line in each.findings if isinstance(each, IncompleteError) else (each,):
-            talk.error(line)
-
-
-def _unforeseen(error: Exception, talk: Talk) -> int:
-    """One line and the right status for what no other place has dealt with."""
-    if isinstance(error, OSError):  # click's own output: help and version
-        reason = os.strerror(error.errno or 0).lower()
-        talk.error(f"{error.filename or 'standard output'}: {reason} (write to another file)")
-        _let_go()
-    elif isinstance(error, MemoryError):
-        talk.error("out of memory (name fewer or smaller files)")
-    else:
-        what = f"{type(error).__name__}: {error}"
-        talk.error(f"a fault of elfpack itself: {what} (please report it with the command)")
-    return 2
-
-
-def _let_go() -> None:
-    """Standard output leads nowhere, so that Python does not complain about it on its way out."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except click.Abort:
+        return status_of(KeyboardInterrupt(), talk)
+    except (Exception, KeyboardInterrupt) as e:
+        return status_of(e, talk)
 
 
 def _usage(error: click.ClickException) -> str:

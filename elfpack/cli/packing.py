@@ -16,7 +16,7 @@ from elfpack.api.planning import Plan
 from elfpack.api.request import Choice
 from elfpack.api.resolve import image_remarks, searches
 from elfpack.api.session import Session
-from elfpack.cli import options, progress
+from elfpack.cli import options, progress, surroundings
 from elfpack.cli.ui import Results, Talk
 from elfpack.errors import ElfpackError, IncompleteError, RequestError, SeveralErrors
 from elfpack.loader.closure import Closure
@@ -183,13 +183,13 @@ def run(
     for number in _ENDING:
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup's stays
             signal.signal(number, _interrupt)
-    where = options.where(root, library_path)
+    where = surroundings.where(root, library_path)
     with Session(where.root, library_path=where.library_path, cpu=cpu) as session:
         try:
             plan = _plan(session, programs, request, output, target.config)
         except ElfpackError as e:
             _explain(talk, session, _resolved(e))
-            raise options.elsewhere(e, where) from e
+            raise surroundings.elsewhere(e, where) from e
         _explain(talk, session, [placed.closure for placed in plan.record.programs])
         _tell(talk, plan.record, where)
         _remark(talk, session, plan.record)
@@ -250,7 +250,7 @@ def _choices(switched_on: Iterable[str], switched_off: Iterable[str]) -> dict[st
 
 def _epoch() -> int:
     """SOURCE_DATE_EPOCH, or 0. Source: reproducible-builds.org, SOURCE_DATE_EPOCH specification."""
-    text = options.environment("SOURCE_DATE_EPOCH")
+    text = surroundings.environment("SOURCE_DATE_EPOCH")
     if not text:
         return 0
     if not (text.isascii() and text.isdigit() and len(text) < 12) or int(text) >= 2**33:
@@ -298,10 +298,10 @@ def _remark(talk: Talk, session: Session, plan: Record) -> None:
         (talk.note if remark.note else talk.warning)(str(remark))
 
 
-def _tell(talk: Talk, plan: Record, where: options.Where) -> None:
+def _tell(talk: Talk, plan: Record, where: surroundings.Where) -> None:
     """What runtime modules added and why, what was found through LD_LIBRARY_PATH, findings."""
     for placed in plan.programs:
-        options.note_environment(talk, placed.closure, where)
+        surroundings.note_environment(talk, placed.closure, where)
     for module in MODULES:
         entries = [e for e in plan.entries if e.reason.source == module.name]
         if entries:

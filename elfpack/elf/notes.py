@@ -3,8 +3,6 @@
 Source: gABI ch. 5 "Note Section"; alignment of 8: Linux x86-64 psABI, .note.gnu.property.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple

@@ -92,9 +92,7 @@ _ISA_MARK: Final = b"\x02\x80\x00\xc0"
 
 _FILTERS: Final = (c.DT_AUXILIARY, c.DT_FILTER)
 _AUDIT: Final = (c.DT_AUDIT, c.DT_DEPAUDIT)
-_WANTED: Final = frozenset(
-    (c.DT_NEEDED, c.DT_SONAME, c.DT_RPATH, c.DT_RUNPATH, *_FILTERS, *_AUDIT)
-)
+_WANTED: Final = frozenset((c.DT_NEEDED, c.DT_SONAME, c.DT_RPATH, c.DT_RUNPATH, *_FILTERS, *_AUDIT))
 """The tags whose value is a string."""
 
 

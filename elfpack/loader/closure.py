@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from elfpack.elf.file import Filter
 from elfpack.loader.identify import Loader
-from elfpack.loader.preload import Preload
 from elfpack.loader.program import Program, Script
 from elfpack.loader.records import Hit, Refusal, Role
 
@@ -35,6 +34,18 @@ class Miss(NamedTuple):
     def harmless(self) -> bool:
         """DT_AUXILIARY: the loader goes on without it."""
         return self.filtered is not None and not self.filtered.required
+
+
+class Preload(NamedTuple):
+    """What became of a name that was to be loaded before all that the program needs."""
+
+    name: str
+    source: str
+    """``LD_PRELOAD`` or ``/etc/ld.so.preload``."""
+    target: int
+    """The position in the closure; negative if it was not loaded, which stops no loader."""
+    reason: str = ""
+    """Why it was not loaded."""
 
 
 class Alias(NamedTuple):

@@ -17,6 +17,9 @@ TEXT_LIMIT = 1 << 20
 CACHE_LIMIT = 256 << 20
 """Bytes of an ld.so.cache; a large machine's has a million."""
 
+PRELOAD_FILE = "/etc/ld.so.preload"
+"""A fixed path, whatever the loader's system configuration directory is."""
+
 Content = ElfFile | Malformed | int
 """What a regular file holds; an errno if it cannot be read."""
 

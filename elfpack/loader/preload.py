@@ -6,11 +6,10 @@ load_preload(), which knows no file.
 
 from typing import NamedTuple
 
+from elfpack.loader.files import PRELOAD_FILE
 from elfpack.paths import decode, encode
 
 VARIABLE = "LD_PRELOAD"
-FILE = "/etc/ld.so.preload"
-"""A fixed path, whatever the loader's system configuration directory is."""
 _NAME_LIMIT = 4096
 """Bytes of a name with its NUL, longer ones are none: SECURE_PATH_LIMIT."""
 _SECURE_LIMIT = 255
@@ -22,18 +21,7 @@ class Wanted(NamedTuple):
 
     name: str
     source: str
-    """:data:`VARIABLE` or :data:`FILE`."""
-
-
-class Preload(NamedTuple):
-    """What became of it."""
-
-    name: str
-    source: str
-    target: int
-    """The position in the closure; negative if it was not loaded, which stops no loader."""
-    reason: str = ""
-    """Why it was not loaded."""
+    """:data:`VARIABLE` or :data:`PRELOAD_FILE`."""
 
 
 def of_variable(text: str, *, secure: bool = False) -> list[Wanted]:
@@ -55,7 +43,7 @@ def of_file(raw: bytes) -> list[Wanted]:
     # A NUL ends the text. What stands behind the last delimiter is read apart.
     before, _, last = text.rpartition(b" ")
     names = [*before.partition(b"\0")[0].split(b" "), last.partition(b"\0")[0]]
-    return [Wanted(decode(name), FILE) for name in names if name]
+    return [Wanted(decode(name), PRELOAD_FILE) for name in names if name]
 
 
 def _without_comments(raw: bytes) -> bytes:

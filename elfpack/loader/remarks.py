@@ -8,8 +8,8 @@ from elfpack.elf.file import ElfFile
 from elfpack.errors import Finding
 from elfpack.loader import hwcaps
 from elfpack.loader.closure import Closure
+from elfpack.loader.files import PRELOAD_FILE
 from elfpack.loader.identify import GLIBC, MUSL, musl_interpreter, usual_interpreters
-from elfpack.loader.preload import FILE, of_variable
 from elfpack.loader.records import Hit, Kind
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.loader.tokens import uses_origin
@@ -157,7 +157,7 @@ def _preloads(resolver: Resolver, closure: Closure, options: Options) -> Iterato
         yield Finding(
             "preload",
             closure.name,
-            f"{FILE} of the root names {_some(ignored)}, which is not counted",
+            f"{PRELOAD_FILE} of the root names {_some(ignored)}, which is not counted",
             "it counts for programs of this machine, not inside another root",
             note=True,
         )
@@ -183,6 +183,8 @@ def _some(names: list[str]) -> str:
 def _secure(closure: Closure, options: Options) -> Iterator[Finding]:
     """What the loader ignores because the program is set-id. Source: ld.so(8),
     "secure-execution mode"; glibc elf/dl-load.c, _dl_dst_substitute()."""
+    from elfpack.loader.preload import of_variable
+
     ignored = [f"LD_LIBRARY_PATH={options.library_path}"] if options.library_path else []
     heeded = {wanted.name for wanted in of_variable(options.preload, secure=True)}
     names = [w.name for w in of_variable(options.preload) if w.name not in heeded]

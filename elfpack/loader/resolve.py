@@ -3,13 +3,13 @@
 import errno
 import os
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from elfpack.elf import constants as c
 from elfpack.elf.file import Abi, ElfFile
 from elfpack.loader import hwcaps
 from elfpack.loader.closure import Borrowed, Closure
-from elfpack.loader.files import LOADER_LIMIT, TEXT_LIMIT, Files
+from elfpack.loader.files import LOADER_LIMIT, PRELOAD_FILE, TEXT_LIMIT, Files
 from elfpack.loader.identify import (
     GLIBC,
     MUSL,
@@ -20,7 +20,6 @@ from elfpack.loader.identify import (
     usual_interpreters,
 )
 from elfpack.loader.machine import same_machine
-from elfpack.loader.preload import FILE, Wanted, of_file, of_variable
 from elfpack.loader.program import MissingInterpreter, Program, open_program
 from elfpack.loader.records import (
     Hit,
@@ -37,6 +36,9 @@ from elfpack.loader.system import System
 from elfpack.loader.walk import Walk, walk
 from elfpack.paths import parent
 from elfpack.root.node import Root
+
+if TYPE_CHECKING:
+    from elfpack.loader.preload import Wanted
 
 
 class Options(NamedTuple):
@@ -302,15 +304,24 @@ class Resolver:
             return []
         return [wanted.name for wanted in self._preloaded()]
 
-    def _preloaded(self) -> list[Wanted]:
+    def _preloaded(self) -> "list[Wanted]":
         known = self._preload_file
         if known is None:
-            found = self.files.read_all(FILE, TEXT_LIMIT)
-            known = self._preload_file = of_file(found) if isinstance(found, bytes) else []
+            known = []
+            found = self.files.read_all(PRELOAD_FILE, TEXT_LIMIT)
+            if isinstance(found, bytes):
+                from elfpack.loader.preload import of_file
+
+                known = of_file(found)
+            self._preload_file = known
         return known
 
-    def _preloads(self, loader: Loader, secure: bool, options: Options) -> list[Wanted]:
-        wanted = of_variable(options.preload, secure=secure) if options.preload else []
+    def _preloads(self, loader: Loader, secure: bool, options: Options) -> "list[Wanted]":
+        wanted = []
+        if options.preload:
+            from elfpack.loader.preload import of_variable
+
+            wanted = of_variable(options.preload, secure=secure)
         if secure and loader.libc == MUSL:
             wanted = []
         if options.preload_file and loader.libc == GLIBC:

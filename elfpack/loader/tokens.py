@@ -9,9 +9,7 @@ from typing import NamedTuple
 from elfpack.loader.records import Element
 
 # The name is matched greedily: $ORIGINx is no token and stays as it is.
-_TOKEN = (
-    r"\$(?:\{(?P<curly>ORIGIN|LIB|PLATFORM)\}|(?P<plain>ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))"
-)
+_TOKEN = r"\$(?:\{(?P<curly>ORIGIN|LIB|PLATFORM)\}|(?P<plain>ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))"
 
 
 class Tokens(NamedTuple):

@@ -4,17 +4,19 @@ Source: glibc elf/dl-deps.c, _dl_map_object_deps(); musl ldso/dynlink.c, load_de
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from elfpack.elf import constants as c
 from elfpack.elf.file import Filter
-from elfpack.loader.around import Around
-from elfpack.loader.closure import EXCLUDED, MISSING, VDSO, Alias, Closure, Miss
-from elfpack.loader.preload import Preload, Wanted
+from elfpack.loader.closure import EXCLUDED, MISSING, VDSO, Alias, Closure, Miss, Preload
 from elfpack.loader.program import Program
 from elfpack.loader.records import EMPTY_SCOPE, Hit, Kind, Refusal, Role, Scope, SearchList
 from elfpack.loader.search import Search
 from elfpack.paths import basename, matches
+
+if TYPE_CHECKING:
+    from elfpack.loader.around import Around
+    from elfpack.loader.preload import Wanted
 
 _MOST_UNSEEN = 16_000
 """Objects of four segments that the mappings of one process suffice for. Source: Linux
@@ -43,6 +45,12 @@ class _Asked(NamedTuple):
     filtered: Filter | None = None
     opened: str | None = None
     """What is looked for in place of the name."""
+
+
+def _around(closures: tuple[Closure, ...], search: Search) -> "Around":
+    from elfpack.loader.around import Around
+
+    return Around(closures, search)
 
 
 class Walk:
@@ -92,9 +100,9 @@ class Walk:
         self._inherits = bool(around)
         """Whether any object has a chain that others could inherit."""
         self._above_preloads: tuple[SearchList, ...] = ()
-        self._around = Around(around, search) if around else None
+        self._around = _around(around, search) if around else None
 
-    def preload(self, wanted: Iterable[Wanted]) -> None:
+    def preload(self, wanted: "Iterable[Wanted]") -> None:
         """Load what goes before all that the program needs. What fails is passed over.
 
         Source: glibc elf/rtld.c, do_preload(); musl ldso/dynlink.c, load_preload().
@@ -393,7 +401,7 @@ def walk(
     search: Search,
     exclude: tuple[str, ...] = (),
     missing_interpreter: str | None = None,
-    preloads: Sequence[Wanted] = (),
+    preloads: "Sequence[Wanted]" = (),
     around: tuple[Closure, ...] = (),
 ) -> Closure:
     """The closure of a dynamic program or library; of one that is opened at run time, ``around``

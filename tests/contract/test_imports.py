@@ -113,23 +113,59 @@ def _loaded(*arguments: str) -> set[str]:
 
 
 NEVER = ("json", "hashlib", "tarfile", "pathlib", "lief", "elftools", "subprocess")
-DEPS_MAY = (
-    *("elfpack.loader", "elfpack.elf", "elfpack.root", "elfpack.formats", "elfpack.report"),
-    *("elfpack.blob", "elfpack.paths", "elfpack.errors", "elfpack.cli.deps", "elfpack.cli.main"),
-    *("elfpack.cli.options", "elfpack.cli.ui", "elfpack.api.resolve", "elfpack.api.session"),
-    *("elfpack.api.names", "elfpack.api.host"),
-)
-FRAMES = {"elfpack", "elfpack.cli", "elfpack.api"}
+PLAIN_LOADS = {
+    "elfpack": ("blob", "errors", "paths"),
+    "elfpack.api": ("host", "names", "resolve", "session"),
+    "elfpack.cli": ("deps_run", "ending", "plain", "surroundings", "ui"),
+    "elfpack.elf": ("constants", "file", "layout", "notes", "reader", "strings"),
+    "elfpack.formats": ("ldcache",),
+    "elfpack.loader": (
+        *("closure", "env", "files", "glibc", "hwcaps", "identify", "machine", "program"),
+        *("records", "remarks", "resolve", "search", "system", "tokens", "walk"),
+    ),
+    "elfpack.report": ("ldd", "trail"),
+    "elfpack.root": ("directory", "node", "walk"),
+}
+"""All that ``deps PROGRAM`` loads of ours for a program of glibc: by package its modules."""
+PLAIN_STDLIB = {
+    *("abc", "builtins", "codecs", "collections", "contextlib", "copyreg", "encodings", "enum"),
+    *("errno", "fnmatch", "functools", "genericpath", "io", "itertools", "keyword", "marshal"),
+    *("operator", "os", "posix", "posixpath", "re", "reprlib", "sre_compile", "sre_constants"),
+    *("sre_parse", "stat", "struct", "sys", "time", "types", "typing", "warnings", "zipimport"),
+}
+"""The same of the standard library, without modules whose name begins with an underscore."""
+FORMS_MAY = ("elfpack.loader", "elfpack.elf", "elfpack.root", "elfpack.formats", "elfpack.report")
+FORMS_LOAD = {"deps", "deps_forms", "main", "options"}
+
+
+def test_plain_deps_loads_a_written_list() -> None:
+    loaded = _loaded("deps", "/usr/bin/env")
+    listed = {f"{package}.{name}" for package, names in PLAIN_LOADS.items() for name in names}
+    ours = {name for name in loaded if name.partition(".")[0] == "elfpack"}
+    assert ours == listed | set(PLAIN_LOADS)
+    others = {name.partition(".")[0] for name in loaded - ours}
+    assert {name for name in others if not name.startswith("_")} <= PLAIN_STDLIB
 
 
 @pytest.mark.parametrize("form", ["ldd", "tree", "paths"])
-def test_deps_loads_little(form: str) -> None:
+def test_deps_with_options_loads_little_more(form: str) -> None:
     loaded = _loaded("deps", "--format", form, "/usr/bin/env")
     assert "elfpack.cli.deps" in loaded
     assert not loaded.intersection(NEVER)
-    ours = {name for name in loaded if name.partition(".")[0] == "elfpack"} - FRAMES
-    strange = {n for n in ours if not any(n == m or n.startswith(f"{m}.") for m in DEPS_MAY)}
-    assert not strange
+    plain = {f"{package}.{name}" for package, names in PLAIN_LOADS.items() for name in names}
+    ours = {name for name in loaded if name.partition(".")[0] == "elfpack"}
+    more = ours - plain - set(PLAIN_LOADS) - {f"elfpack.cli.{name}" for name in FORMS_LOAD}
+    assert not {name for name in more if not name.startswith(FORMS_MAY)}
+
+
+def test_records_that_plain_deps_loads_have_no_text_annotations() -> None:
+    """NamedTuple compiles each annotation that is a text: some twenty of them cost a millisecond,
+    which is what ``from __future__ import annotations`` makes of all."""
+    for package, names in PLAIN_LOADS.items():
+        for name in names:
+            path = ROOT.joinpath(*package.split(".")[1:], f"{name}.py")
+            text = path.read_text()
+            assert "(NamedTuple)" not in text or "from __future__" not in text, path
 
 
 SYMBOLS = {"binding", "linkage", "linkages", "newest", "order", "relocations"}
