@@ -36,6 +36,8 @@ class Glibc:
     """A candidate that is refused ends the process: _dl_signal_error()."""
     follows_callers = True
     """dlopen() looks where the object that calls it would."""
+    knows_sonames = True
+    """A name is that of an object that is loaded if it is the object's soname."""
     knows_vdso = True
     """The kernel's object is in the list of what is loaded: setup_vdso()."""
 

@@ -44,6 +44,7 @@ class Musl:
     """What is wrong with one library is told, and the next is looked at: load_deps()."""
     follows_callers = False
     """dlopen() looks where the program would, whoever calls it."""
+    knows_sonames = False
     knows_vdso = False
 
     def __init__(self, system: System) -> None:

@@ -53,6 +53,7 @@ class Search:
         self.vdso = vdso(system.abi) if self.rules.knows_vdso else ()
         self._answers: dict[Scope, dict[str, Answer]] = {}
         self._plain: dict[Scope, dict[str, Hit]] = {}
+        self._common: dict[Scope, dict[str, Hit]] = {}
         self._listed_files: dict[str, tuple[Probe, Answer]] = {}
         self._existing: dict[str, tuple[str, ...]] = {}
         """What is there of the subdirectories of each directory."""
@@ -67,6 +68,10 @@ class Search:
         """The objects that were loaded for a needed name by some walk, where nothing but the name
         counted: neither refused nor standing for another. The walks fill it."""
         return self._plain.get(scope) or self._plain.setdefault(scope, {})
+
+    def common(self, scope: Scope) -> dict[str, Hit]:
+        """Those of :meth:`plain` that ``common.py`` takes. The walks fill it."""
+        return self._common.get(scope) or self._common.setdefault(scope, {})
 
     def find(self, name: str, scope: Scope, table: dict[str, Answer]) -> Answer:
         """The object that the loader would open for a name, or where it would stop."""

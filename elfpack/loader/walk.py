@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from elfpack.elf import constants as c
 from elfpack.elf.file import Filter
 from elfpack.loader.closure import EXCLUDED, MISSING, VDSO, Alias, Closure, Miss, Preload
+from elfpack.loader.common import is_common, walk_common
 from elfpack.loader.program import Program
 from elfpack.loader.records import EMPTY_SCOPE, Hit, Kind, Refusal, Role, Scope, SearchList
 from elfpack.loader.search import Search
@@ -302,6 +303,8 @@ class Walk:
             return self._named(asked._replace(name=itself))
         if asked.role is Role.NEEDED and "$" not in name:
             self.search.plain(scope)[name] = answer
+            if not scope.rpath_chain and is_common(name, answer):
+                self.search.common(scope)[name] = answer
         return self._take(asked, answer)
 
     def _same(self, asked: _Asked, hit: Hit) -> int | None:
@@ -406,6 +409,10 @@ def walk(
 ) -> Closure:
     """The closure of a dynamic program or library; of one that is opened at run time, ``around``
     are the closures of who opens it: the program's first."""
+    if search.rules.knows_sonames and not (exclude or preloads or around):
+        closure = walk_common(program, interpreter, search)
+        if closure is not None:
+            return closure
     state = Walk(program, interpreter, search, exclude, around)
     if preloads:
         state.preload(preloads)
