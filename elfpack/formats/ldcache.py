@@ -32,6 +32,7 @@ class LdCache:
         """A file that the loader would not accept answers every look-up with None."""
         self._raw = raw
         self._order = "<" if little else ">"
+        self._new_entry = struct.Struct(self._order + "iIIIQ")
         self._base = 0
         """Where the strings count from."""
         self._entries = 0
@@ -156,10 +157,9 @@ class LdCache:
         if self._new:
             at = self._entries + index * _NEW_ENTRY
             if at + _NEW_ENTRY > len(self._raw):  # the rest of the page is zeros
-                return struct.unpack(
-                    self._order + "iII4xQ", self._raw[at:].ljust(_NEW_ENTRY, b"\0")
-                )
-            flags, key, value, _, hwcap = struct.unpack_from(self._order + "iIIIQ", self._raw, at)
+                rest = self._raw[at:].ljust(_NEW_ENTRY, b"\0")
+                return struct.unpack(self._order + "iII4xQ", rest)
+            flags, key, value, _, hwcap = self._new_entry.unpack_from(self._raw, at)
             return flags, key, value, hwcap
         at = self._entries + index * _OLD_ENTRY
         flags, key, value = struct.unpack_from(self._order + "iII", self._raw, at)

@@ -113,12 +113,33 @@ class Walker:
         """The real path of the directory that ``path`` names, remembered."""
         known = self._directories.get(path)
         if known is None:
+            known = self._below(path)
+        if known is None:
             place = self._walk(path + "/", True)
             known = place if isinstance(place, int) else _real(place)
             if not isinstance(place, int) and place.hops:
                 self._links[path] = len(place.hops)
             known = self._directories.setdefault(path, known)
         return known
+
+    def _below(self, path: str) -> str | int | None:
+        """The same for an entry of a directory that is known, unless it is a link."""
+        before, _, name = path.rpartition("/")
+        above = self._directories.get(before)
+        if above is None or name in _DIRECTORIES or len(path) >= PATH_LIMIT // 4:
+            return None
+        if isinstance(above, int):
+            return above
+        node = self.root.node(above, name)
+        if isinstance(node, int):
+            known: str | int = node
+        elif node.is_link:
+            return None
+        else:
+            known = f"{above}/{name}" if node.is_directory else errno.ENOTDIR
+            if before in self._links:
+                self._links[path] = self._links[before]
+        return self._directories.setdefault(path, known)
 
     def _walk(self, path: str, follow: bool) -> Place | int:
         # Source: path_resolution(7); the kernel checks the length before the first component.
