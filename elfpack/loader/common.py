@@ -34,7 +34,7 @@ def walk_common(program: Program, interpreter: Hit | None, search: Search) -> Cl
     elf = program.hit.elf
     if interpreter is None or elf.soname is not None or elf.has_path or elf.filters:
         return None
-    itself = interpreter.elf.soname
+    itself = search.loader_soname(interpreter)
     hits = [program.hit]
     names = [program.name]
     requesters = [-1]

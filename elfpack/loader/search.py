@@ -13,6 +13,7 @@ from elfpack.loader.identify import MUSL
 from elfpack.loader.machine import vdso
 from elfpack.loader.records import Hit, Kind, Outcome, Probe, Refusal, Scope, Via
 from elfpack.loader.system import System
+from elfpack.paths import basename
 
 if TYPE_CHECKING:
     from elfpack.loader.musl import Musl
@@ -68,6 +69,13 @@ class Search:
         """The objects that were loaded for a needed name by some walk, where nothing but the name
         counted: neither refused nor standing for another. The walks fill it."""
         return self._plain.get(scope) or self._plain.setdefault(scope, {})
+
+    def loader_soname(self, interpreter: Hit | None) -> str:
+        """The soname by which libc.so.6 needs the loader. One that is absent, or has none, still
+        answers to its file's name."""
+        if interpreter is not None and interpreter.elf.soname is not None:
+            return interpreter.elf.soname
+        return basename(self.system.loader.path)
 
     def common(self, scope: Scope) -> dict[str, Hit]:
         """Those of :meth:`plain` that ``common.py`` takes. The walks fill it."""

@@ -13,7 +13,7 @@ from elfpack.loader.common import is_common, walk_common
 from elfpack.loader.program import Program
 from elfpack.loader.records import EMPTY_SCOPE, Hit, Kind, Refusal, Role, Scope, SearchList
 from elfpack.loader.search import Search
-from elfpack.paths import basename, matches
+from elfpack.paths import matches
 
 if TYPE_CHECKING:
     from elfpack.loader.around import Around
@@ -90,10 +90,7 @@ class Walk:
         self._exclude = exclude
         self._interpreter = interpreter
         loader = search.system.loader
-        # A loader that is absent still answers to its name: libc.so.6 needs it by its soname.
-        soname = basename(loader.path)
-        if interpreter is not None and interpreter.elf.soname is not None:
-            soname = interpreter.elf.soname
+        soname = search.loader_soname(interpreter)
         self._loaded = search.rules.loaded(program.hit, loader.path, soname)
         self._scopes: dict[int, Scope] = {}
         self._chains: dict[int, tuple[SearchList, ...]] = {}

@@ -1,0 +1,110 @@
+"""What was found for earlier programs is taken for later ones, and changes no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from elfpack.errors import ElfpackError
+from elfpack.loader import walk as walking
+from elfpack.loader.closure import Closure
+from elfpack.loader.common import walk_common
+from elfpack.loader.resolve import Options, Resolver
+from elfpack.root.node import Root
+from tests.oracle.rows import GLIBC_ROWS, MUSL_ROWS, Row
+from tests.worlds import GLIBC, MUSL, World, tree
+
+
+def _named(world: World) -> World:
+    """Each library with its file's name as soname, as real ones have it."""
+    return {
+        path: f"{spec} soname={path.rpartition('/')[2]}"
+        if spec.split(" ")[0] == "lib" and "soname=" not in spec
+        else spec
+        for path, spec in world.items()
+    }
+
+
+def _answer(resolver: Resolver, name: str, options: Options) -> Closure | str:
+    try:
+        return resolver.resolve(name, options)
+    except ElfpackError as e:
+        return str(e)
+
+
+def _programs(world: World) -> Iterator[str]:
+    for path, spec in world.items():
+        if spec.split(" ")[0] in ("exe", "exec", "lib"):
+            yield path
+
+
+def _same(root: Root, world: World, options: Options) -> None:
+    shared = Resolver(root)
+    for _ in range(2):
+        for name in _programs(world):
+            assert _answer(shared, name, options) == _answer(Resolver(root), name, options)
+
+
+@pytest.mark.parametrize("row", GLIBC_ROWS + MUSL_ROWS, ids=lambda row: row.name)
+def test_rows(row: Row) -> None:
+    options = Options(row.library_path, row.cwd, preload=row.preload)
+    libc = GLIBC if row in GLIBC_ROWS else MUSL
+    for world in (row.world, _named(row.world)):
+        ordered = dict(sorted(world.items(), key=lambda item: item[1].startswith("= ")))
+        _same(tree({**libc, **ordered}), world, options)
+
+
+LIBC = {
+    "/lib/libc.so.6": "lib soname=libc.so.6 needs=ld-linux-x86-64.so.2",
+    "/lib/liba.so": "lib soname=liba.so needs=libc.so.6",
+    "/lib/libb.so": "lib soname=libb.so needs=liba.so,libc.so.6",
+    "/own/libz.so": "lib soname=libz.so needs=libc.so.6",
+    "/lib/libz.so": "lib soname=libz.so needs=libc.so.6",
+    "/lib/liborigin.so": "lib soname=liborigin.so needs=libz.so runpath=/own",
+    "/lib/libold.so": "lib soname=libold.so needs=libz.so rpath=/own",
+    "/lib/libnext.so": "lib soname=libnext.so needs=libz.so",
+    "/lib/libother.so": "lib soname=libstrange.so needs=libc.so.6",
+    "/lib/libstrange.so": "lib soname=libstrange.so needs=libc.so.6",
+    "/lib/liblink.so": "-> libz.so",
+    "/lib/libfilter.so": "lib soname=libfilter.so needs=libc.so.6 filter=libz.so",
+    "/lib/libnodef.so": "lib soname=libnodef.so needs=libz.so nodeflib",
+}
+LIB = Options("/lib")
+CASES = {
+    "plain": (("libb.so",), True),
+    "a library has a search path that it passes to none": (("liborigin.so", "libb.so"), True),
+    "two ask for one name, the first by its own path": (("liborigin.so", "libnext.so"), True),
+    "two ask for one name, the second by its own path": (("libnext.so", "liborigin.so"), True),
+    "a search path that is passed on": (("libold.so", "libnext.so"), False),
+    "a soname that is no name of the file": (("libother.so",), False),
+    "a soname that answers for another file": (("libother.so", "libstrange.so"), False),
+    "one file by two names": (("libz.so", "liblink.so"), False),
+    "a filter": (("libfilter.so",), False),
+    "a library that looks into no system directory": (("libnodef.so",), True),
+    "missing": (("libb.so", "libnone.so"), False),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_cases(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs, is_common = CASES[case]
+    world = {**LIBC, "/bin/first": f"exe needs={','.join(needs)}"}
+    world["/bin/second"] = world["/bin/first"]
+    for name, spec in LIBC.items():  # each library was asked for, by itself, before
+        if spec.startswith("lib"):
+            world[f"/bin/{name[5:]}"] = f"exe needs={name.rpartition('/')[2]}"
+    root = tree({**GLIBC, **world})
+    taken: list[bool] = []
+
+    def watched(*given: object) -> Closure | None:
+        closure = walk_common(*given)  # type: ignore[arg-type]
+        taken.append(closure is not None)
+        return closure
+
+    monkeypatch.setattr(walking, "walk_common", watched)
+    shared = Resolver(root)
+    for name in (*_programs(world), "/bin/second"):
+        taken.clear()
+        assert _answer(shared, name, LIB) == _answer(Resolver(root), name, LIB)
+    assert taken[0] is is_common
