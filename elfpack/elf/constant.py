@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
@@ -16,7 +17,8 @@ LONGEST = 4096
 """Bytes of a match, the NULs around it included."""
 MOST = 10_000
 """Different matches that are looked for."""
-_PIECE = 1 << 20
+_PIECE = 1 << 18
+"""Bytes looked at at once: they stay in the processor's cache from the reading to the looking."""
 
 
 def constants(
@@ -44,6 +46,45 @@ def constants(
             if len(found) >= MOST:
                 return tuple(found)
     return tuple(found)
+
+
+class Paths(NamedTuple):
+    """The absolute paths that are compiled into a file, each once, in file order."""
+
+    alone: tuple[bytes, ...]
+    """Strings that are nothing but a path."""
+    listed: tuple[bytes, ...]
+    """Those, and what stands in a list or in quotes."""
+
+
+# A slash is rare: it is looked for first, and what stands before it only where there is one. The
+# NUL behind a path may be the one before the next.
+_LISTED: Final = re.compile(rb"/(?<=[\0:\"]/)[!-9;-~]{3,1000}?(?=[\0:\"])")
+_ALONE: Final = re.compile(rb"/[!-9;-~]{3,1000}(?=\0)")
+
+
+def paths(source: Source) -> Paths:
+    """The paths in the read-only data of a file, :data:`MOST` different ones of each kind.
+
+    Raises:
+        ElfFault: the file is broken before its segments are reached.
+    """
+    alone: dict[bytes, None] = {}
+    listed: dict[bytes, None] = {}
+    for piece, begin, end in _pieces(source):
+        for match in _LISTED.finditer(piece, begin):
+            start = match.start()
+            if start >= end:
+                break
+            if len(listed) < MOST:
+                listed[match[0]] = None
+            if piece[start - 1] == 0 and len(alone) < MOST:
+                whole = _ALONE.match(piece, start)
+                if whole is not None:
+                    alone[whole[0]] = None
+        if len(listed) >= MOST and len(alone) >= MOST:
+            break
+    return Paths(tuple(alone), tuple(listed))
 
 
 def _whole(piece: bytes, match: re.Match[bytes]) -> bytes | None:

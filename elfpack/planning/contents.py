@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from elfpack.blob import Source
-from elfpack.elf.constant import constants
+from elfpack.elf.constant import Paths, constants, paths
 from elfpack.elf.golang import GoProgram, read_go
 from elfpack.elf.layout import ElfFault
 from elfpack.elf.notes import Note, read_notes
@@ -63,6 +63,7 @@ class Contents:
         self._notes: dict[tuple[int, int], tuple[Note, ...]] = {}
         self._go: dict[tuple[int, int], GoProgram | None] = {}
         self._strings: dict[tuple[tuple[int, int], bytes, bool], tuple[bytes, ...]] = {}
+        self._paths: dict[tuple[int, int], Paths] = {}
         self.opened: dict[tuple[int, int, str], Found | None] = {}
         self.loaded: dict[tuple[int, str], bool] = {}
         """What views found out about closures, by their places in the collection, which stay."""
@@ -93,6 +94,9 @@ class Contents:
         key = hit.identity, pattern.pattern, whole
         read = partial(constants, pattern=pattern, whole=whole)
         return self._once(self._strings, key, hit, read, ())
+
+    def paths(self, hit: Hit) -> Paths:
+        return self._once(self._paths, hit.identity, hit, paths, Paths((), ()))
 
     def derived(self, place: Place, read: Callable[[Source], V]) -> V | None:
         """What ``read`` makes of a file; None if it cannot be read."""

@@ -31,10 +31,6 @@ _EXECUTE = (
 )
 _SHELL_NAMED = re.compile(rb"\0(/bin/sh)(?=\0)")
 _TRACE = "--with strace=LOG packs what a run used"
-_PATH = re.compile(rb"\0(/[!-9;-~]{3,1000})(?=\0)")
-"""A string that is one absolute path. The NUL behind it may be the one before the next."""
-_LISTED = re.compile(rb"[\0:\"](/[!-9;-~]{3,1000}?)(?=[\0:\"])")
-"""A path in a list, or in quotes."""
 _LIBRARY = re.compile(r".\.so(\.[0-9]+)*\Z")
 _LOOKED_AT = 20
 _COMMANDS = ("bin", "sbin")
@@ -188,9 +184,9 @@ class _Seen:
 
     def compiled(self, this: Object) -> Iterator[str]:
         """The directories whose paths are compiled into an object."""
-        raw = (*self.view.strings(this, _PATH), *self.view.strings(this, _LISTED))
+        found = self.view.paths(this)
         searched = f"{this.hit.elf.rpath}:{this.hit.elf.runpath}".split(":")
-        for path in dict.fromkeys(normal(decode(one)) for one in raw):
+        for path in dict.fromkeys(normal(decode(one)) for one in (*found.alone, *found.listed)):
             if path not in searched and self.directory(path) is not None:
                 yield path
 

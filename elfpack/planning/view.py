@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from elfpack.blob import Source
+from elfpack.elf.constant import Paths
 from elfpack.elf.golang import GoProgram
 from elfpack.loader.closure import Closure
 from elfpack.loader.files import TEXT_LIMIT
@@ -141,6 +142,10 @@ class ClosureView:
         self, this: Object, pattern: re.Pattern[bytes], *, whole: bool = False
     ) -> tuple[bytes, ...]:
         return self._contents.strings(this.hit, pattern, whole=whole)
+
+    def paths(self, this: Object) -> Paths:
+        """The paths that are compiled into an object."""
+        return self._contents.paths(this.hit)
 
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
         found = self._contents.notes(this.hit)
