@@ -55,6 +55,8 @@ class Walker:
         self._directories: dict[str, str | int] = {"": ""}
         self._links: dict[str, int] = {}
         """How many links were followed on the way to each of them, if any."""
+        self._ways: dict[str, Place | int] = {}
+        """Directories with those links, for what is packed."""
 
     def find(self, path: str, *, follow: bool = True) -> Place | int:
         """The file at a guest path, or the errno that the kernel would give.
@@ -72,8 +74,7 @@ class Walker:
             node = self.root.node(directory, name)
             if isinstance(node, int):
                 return node
-            # The links on the way are wanted only when something is packed: trace() walks again
-            # for them.
+            # The links on the way are wanted only when something is packed: trace() tells them.
             if node.mode & FORMAT != S_IFLNK or not follow:
                 return Place(directory, name, node)
             place = self._linked(before, directory, node)
@@ -107,7 +108,49 @@ class Walker:
 
     def trace(self, path: str, *, follow: bool = True) -> Place | int:
         """As :meth:`find`, with every link on the way in ``hops``."""
-        return self._walk(path, follow)
+        before, _, name = path.rpartition("/")
+        if name in _DIRECTORIES or len(path) >= PATH_LIMIT // 4:
+            return self._walk(path, follow)
+        way = self._way(before)
+        return way if isinstance(way, int) else self._entry(way, name, follow)
+
+    def _way(self, path: str) -> Place | int:
+        """The directory that ``path`` names, remembered as all those on the way to it are: most
+        paths share their first components."""
+        if len(path) >= PATH_LIMIT // 4:
+            return self._walk(path + "/", True)
+        if not self._ways:
+            directory, node, name = _top(self.root)
+            self._ways.setdefault("", Place(directory, name, node))
+        missing: list[str] = []
+        while path not in self._ways:
+            missing.append(path)
+            path = path.rpartition("/")[0]
+        place = self._ways[path]
+        for path in reversed(missing):
+            if not isinstance(place, int):
+                place = self._entered(place, path.rpartition("/")[2])
+            place = self._ways.setdefault(path, place)
+        return place
+
+    def _entered(self, way: Place, name: str) -> Place | int:
+        """The directory of that name in a directory."""
+        if name in _DIRECTORIES:
+            return self._walk(name + "/", True, way)
+        place = self._entry(way, name, True)
+        if isinstance(place, int) or place.node.is_directory:
+            return place
+        return errno.ENOTDIR
+
+    def _entry(self, way: Place, name: str, follow: bool) -> Place | int:
+        """An entry of a directory, with the links that were followed."""
+        directory = _real(way)
+        node = self.root.node(directory, name)
+        if isinstance(node, int):
+            return node
+        if follow and node.is_link:
+            return self._walk(name, follow, way)
+        return Place(directory, name, node, way.hops)
 
     def directory(self, path: str) -> str | int:
         """The real path of the directory that ``path`` names, remembered."""
@@ -141,14 +184,15 @@ class Walker:
                 self._links[path] = self._links[before]
         return self._directories.setdefault(path, known)
 
-    def _walk(self, path: str, follow: bool) -> Place | int:
+    def _walk(self, path: str, follow: bool, start: Place | None = None) -> Place | int:
+        """With ``start`` a path that counts from that directory, which links have led to."""
         # Source: path_resolution(7); the kernel checks the length before the first component.
         if len(path) >= PATH_LIMIT // 4 and len(encode(path)) >= PATH_LIMIT:
             return errno.ENAMETOOLONG
         root = self.root
         directory = ""
-        here = _top(root)
-        hops: list[Hop] = []
+        here = _top(root) if start is None else (start.directory, start.node, start.name)
+        hops = [] if start is None else list(start.hops)
         pending = path.split("/")[::-1]
         must_be_directory = pending[0] in _DIRECTORIES
         while pending:
