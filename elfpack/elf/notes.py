@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
-from elfpack.elf.layout import read_layout, segments_of
+from elfpack.elf.layout import Layout, read_layout, segments_of
 from elfpack.paths import decode
 
 _PROPERTIES = 5
@@ -30,7 +30,11 @@ def read_notes(source: Source) -> tuple[Note, ...]:
     Raises:
         ElfFault: the file is broken before its notes are reached.
     """
-    layout = read_layout(source)
+    return notes_of(source, read_layout(source))
+
+
+def notes_of(source: Source, layout: Layout) -> tuple[Note, ...]:
+    """As :func:`read_notes`, of a file whose layout is known."""
     found: list[Note] = []
     for segment, raw in segments_of(source, layout, c.PT_NOTE):
         align = 8 if segment.align == 8 else 4

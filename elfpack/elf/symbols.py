@@ -5,8 +5,10 @@ Source: gABI ch. 5 "Symbol Table"; glibc elf/dl-lookup.c.
 
 from __future__ import annotations
 
+import re
 import struct
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
@@ -59,6 +61,56 @@ def _read(source: Source, *, exports: bool) -> Symbols:
     numbers = versym(source, layout, len(raw) // entry(layout).size)
     names = _Names(strings.whole(), versions, numbers)
     return _split(raw, layout, names, exports=exports)
+
+
+_RUN: Final = re.compile(rb"\0+")
+
+
+def imported_names(source: Source, layout: Layout) -> Iterator[tuple[bytes, int]]:
+    """The names of the imported symbols alone, and their places in the symbol table, without making
+    a record of each: what a thousand libraries import is asked for a few names.
+
+    Raises:
+        ElfFault: a table lies outside the file.
+    """
+    if not layout.dynamic or layout.last(c.DT_SYMTAB) is None:
+        return
+    strings = Strings(source, layout).whole()
+    raw = _symbol_table(source, layout)
+    size = entry(layout).size
+    wide = layout.encoding.bits == 64
+    fields = struct.Struct(layout.encoding.order + ("IB19x" if wide else "I8xB3x"))
+    for start, end in _undefined(raw, size, 6 if wide else 14):
+        rows = fields.iter_unpack(raw[start * size : end * size])
+        for index, (name, info) in enumerate(rows, start):
+            if name and info >> 4 != c.STB_LOCAL:
+                behind = strings.find(b"\0", name)
+                if behind < 0:
+                    raise ElfFault("ELF file with a symbol name outside its string table")
+                yield strings[name:behind], index
+
+
+def _undefined(raw: bytes, size: int, section: int) -> Iterator[tuple[int, int]]:
+    """The runs of symbols that are in no section; linkers put most of them first. ``section`` is
+    where in an entry its number stands, two bytes, both zero for SHN_UNDEF."""
+    halves = (int.from_bytes(raw[section + n :: size], "little") for n in (0, 1))
+    numbers = (next(halves) | next(halves)).to_bytes(len(raw) // size, "little")
+    for run in _RUN.finditer(numbers):
+        yield run.span()
+
+
+def version_names(source: Source, layout: Layout) -> dict[int, str]:
+    """The versions of the symbols that have one, by their places in the symbol table.
+
+    Raises:
+        ElfFault: a table lies outside the file.
+    """
+    if not layout.dynamic or layout.last(c.DT_SYMTAB) is None:
+        return {}
+    names = versions_of(source, layout, Strings(source, layout)).by_index()
+    numbers = versym(source, layout, len(_symbol_table(source, layout)) // entry(layout).size)
+    hidden = ~c.VERSYM_HIDDEN
+    return {n: names[v & hidden] for n, v in enumerate(numbers) if v & hidden in names}
 
 
 class _Names(NamedTuple):

@@ -17,7 +17,8 @@ class Around:
     opened as well."""
 
     def __init__(self, closures: Sequence[Closure], search: Search) -> None:
-        self._closures = [(c, _loaded(c, n, search)) for n, c in enumerate(closures)]
+        self._closures = [(c, _known(c, n, search)) for n, c in enumerate(closures)]
+        self._own = False
         # Who opens a library is not its requester, but the program's DT_RPATH counts for all.
         program = closures[0].hits[0] if closures else None
         self.chain: tuple[SearchList, ...] = search.rules.chain(program, ()) if program else ()
@@ -28,6 +29,9 @@ class Around:
 
     def by_file(self, name: str, hit: Hit) -> Hit | None:
         """The object that is the same file, which was found for ``name``."""
+        if not self._own:  # it may become another name of that, and what is known is shared
+            self._closures = [(closure, loaded.copy()) for closure, loaded in self._closures]
+            self._own = True
         return self._first(lambda loaded: loaded.by_file(name, hit))
 
     def _first(self, find: Callable[[Loaded], int | None]) -> Hit | None:
@@ -36,6 +40,14 @@ class Around:
             if number is not None and (number > 0 or (place and number == 0)):
                 return closure.hits[number]
         return None
+
+
+def _known(closure: Closure, place: int, search: Search) -> Loaded:
+    """As :func:`_loaded`. A program opens hundreds of libraries: what it has is looked at once."""
+    known = search.around.get(place)
+    if known is None or known[0] is not closure:
+        known = search.around[place] = closure, _loaded(closure, place, search)
+    return known[1]
 
 
 def _loaded(closure: Closure, place: int, search: Search) -> Loaded:

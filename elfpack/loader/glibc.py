@@ -335,3 +335,10 @@ class GlibcLoaded:
         for name, known in self._names.items():
             if known == -1:
                 self._names[name] = number
+
+    def copy(self) -> GlibcLoaded:
+        """One that goes its own way from here."""
+        other = GlibcLoaded.__new__(GlibcLoaded)
+        other._names, other._files = dict(self._names), dict(self._files)
+        other._told = list(self._told)
+        return other

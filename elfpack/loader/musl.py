@@ -208,6 +208,13 @@ class MuslLoaded:
     def interpreter_is(self, number: int) -> None:
         self._number = number
 
+    def copy(self) -> MuslLoaded:
+        """One that goes its own way from here."""
+        other = MuslLoaded(self._interpreter)
+        other._number, other._unnamed = self._number, dict(self._unnamed)
+        other._names, other._files = dict(self._names), dict(self._files)
+        return other
+
 
 def path_file(loader: str, arch: str = "") -> str:
     """The file that holds the system path, below the interpreter's prefix: its path without the

@@ -16,6 +16,7 @@ from elfpack.loader.system import System
 from elfpack.paths import basename
 
 if TYPE_CHECKING:
+    from elfpack.loader.closure import Closure
     from elfpack.loader.musl import Musl
 
 Answer = Hit | Refusal | None
@@ -30,6 +31,7 @@ class Loaded(Protocol):
     def add(self, number: int, name: str, hit: Hit) -> None: ...
     def forget(self, number: int) -> None: ...
     def interpreter_is(self, number: int) -> None: ...
+    def copy(self) -> Loaded: ...
 
 
 Rules: TypeAlias = "Glibc | Musl"
@@ -58,6 +60,8 @@ class Search:
         self._listed_files: dict[str, tuple[Probe, Answer]] = {}
         self._existing: dict[str, tuple[str, ...]] = {}
         """What is there of the subdirectories of each directory."""
+        self.around: dict[int, tuple[Closure, Loaded]] = {}
+        """What is loaded already where a library is opened, of the closures around the last one."""
         self.denied: dict[str, None] = {}
         """Candidates that could not be read for want of permission."""
 

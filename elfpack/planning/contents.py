@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from elfpack.blob import Source
 from elfpack.elf.constant import Paths, constants, paths
 from elfpack.elf.golang import GoProgram, read_go
-from elfpack.elf.layout import ElfFault
-from elfpack.elf.notes import Note, read_notes
+from elfpack.elf.layout import ElfFault, read_layout
+from elfpack.elf.notes import Note, notes_of, read_notes
 from elfpack.elf.sections import defined_functions
-from elfpack.elf.symbols import read_imports
+from elfpack.elf.symbols import imported_names, version_names
 from elfpack.errors import InputError
 from elfpack.loader.files import Files
 from elfpack.loader.identify import GLIBC
 from elfpack.loader.records import Hit
-from elfpack.paths import decode
+from elfpack.paths import decode, encode
 from elfpack.root.walk import Place
 from elfpack.runtime import older_static
 from elfpack.runtime.module import Found
@@ -58,9 +58,10 @@ class Contents:
 
     def __init__(self, files: Files) -> None:
         self._files = files
-        self._imports: dict[tuple[int, int], tuple[tuple[str, str | None], ...]] = {}
+        self._linked: dict[tuple[int, int], _Linked] = {}
+        self._importing: dict[bytes, list[tuple[tuple[int, int], int]]] = {}
+        self._versions: dict[tuple[int, int], dict[int, str] | None] = {}
         self._carried: dict[tuple[int, int], tuple[Mapping[str, str], str | None]] = {}
-        self._notes: dict[tuple[int, int], tuple[Note, ...]] = {}
         self._go: dict[tuple[int, int], GoProgram | None] = {}
         self._strings: dict[tuple[tuple[int, int], bytes, bool], tuple[bytes, ...]] = {}
         self._paths: dict[tuple[int, int], Paths] = {}
@@ -69,15 +70,30 @@ class Contents:
         """What views found out about closures, by their places in the collection, which stay."""
         self._derived: dict[tuple[tuple[int, int], object], Any] = {}
 
-    def imports(self, hit: Hit) -> tuple[tuple[str, str | None], ...]:
-        """Names and versions. Of an object whose symbol table is broken: none, it cannot run."""
-        return self._once(
-            self._imports,
-            hit.identity,
-            hit,
-            lambda source: tuple([(s.name, s.version) for s in read_imports(source)]),
-            (),
-        )
+    def importing(self, symbol: str) -> Iterator[tuple[tuple[int, int], int]]:
+        """The objects that import a symbol, of those that were indexed, by their identities; and
+        the number of the symbol in each."""
+        return iter(self._importing.get(encode(symbol), ()))
+
+    def index(self, hit: Hit) -> None:
+        """Note what an object imports. One whose symbol table is broken imports nothing: it cannot
+        run."""
+        linked = self._read(hit)
+        if linked.indexed:
+            return
+        linked.indexed = True
+        importing, identity = self._importing, hit.identity
+        for name, number in linked.names:
+            known = importing.get(name)
+            if known is None:
+                importing[name] = [(identity, number)]
+            else:
+                known.append((identity, number))
+        linked.names = ()
+
+    def versions(self, hit: Hit) -> dict[int, str] | None:
+        """The versions of symbols by their numbers; None if a table is broken."""
+        return self._once(self._versions, hit.identity, hit, _versions, None)
 
     def carried(self, hit: Hit) -> tuple[Mapping[str, str], str | None]:
         """The functions in a static program, each with what shows it, and the libc that it was
@@ -85,7 +101,7 @@ class Contents:
         return self._once(self._carried, hit.identity, hit, _carried, ({}, None))
 
     def notes(self, hit: Hit) -> tuple[Note, ...]:
-        return self._once(self._notes, hit.identity, hit, read_notes, ())
+        return self._read(hit).notes
 
     def go(self, hit: Hit) -> GoProgram | None:
         return self._once(self._go, hit.identity, hit, read_go, None)
@@ -128,11 +144,40 @@ class Contents:
             source.close()
         return table[key]
 
+    def _read(self, hit: Hit) -> _Linked:
+        known = self._linked.get(hit.identity)
+        return known or self._once(self._linked, hit.identity, hit, _linked, _Linked((), ()))
+
     def _place(self, hit: Hit) -> Place:
         place = self._files.find(hit.real_path)
         if isinstance(place, int):
             raise InputError("vanished while elfpack worked", path=hit.real_path)
         return place
+
+
+class _Linked:
+    """What is asked of every object that is loaded."""
+
+    __slots__ = ("indexed", "names", "notes")
+
+    def __init__(self, notes: tuple[Note, ...], names: Sequence[tuple[bytes, int]]) -> None:
+        self.notes = notes
+        self.names = names
+        """Of the imported symbols, with their numbers, until they are indexed."""
+        self.indexed = False
+
+
+def _linked(source: Source) -> _Linked:
+    layout = read_layout(source)
+    notes = notes_of(source, layout)
+    try:
+        return _Linked(notes, list(imported_names(source, layout)))
+    except ElfFault:
+        return _Linked(notes, ())
+
+
+def _versions(source: Source) -> dict[int, str]:
+    return version_names(source, read_layout(source))
 
 
 def _carried(source: Source) -> tuple[Mapping[str, str], str | None]:

@@ -29,7 +29,7 @@ _EXECUTE = (
     *("execl", "execle", "execlp", "execv", "execve", "execvp", "execvpe"),
     *("posix_spawn", "posix_spawnp"),
 )
-_SHELL_NAMED = re.compile(rb"\0(/bin/sh)(?=\0)")
+_SHELL_NAMED = re.compile(rb"/(?<=\0/)bin/sh(?=\0)")
 _TRACE = "--with strace=LOG packs what a run used"
 _LIBRARY = re.compile(r".\.so(\.[0-9]+)*\Z")
 _LOOKED_AT = 20

@@ -67,7 +67,12 @@ class ClosureView:
         self._contents = contents
         self._config = config
         self._objects = tuple(_objects(seen))
-        self._index: dict[str, list[_Import]] | None = None
+        self._index: dict[str, tuple[_Import, ...]] = {}
+        """Who has a symbol, for each that was asked for."""
+        self._linked: dict[tuple[int, int], int] | None = None
+        """The numbers of the objects whose imports count."""
+        self._carried: list[tuple[int, str | None, Mapping[str, str]]] = []
+        """The numbers of static programs, their libc, and what shows each symbol that they have."""
         self._go: list[tuple[Object, GoProgram]] = []
 
     # The objects
@@ -109,11 +114,11 @@ class ClosureView:
         return tuple(found.values())
 
     def _each(self, symbols: Iterable[str], libc: str | None) -> Iterator[tuple[Object, Evidence]]:
-        index = self._index
-        if index is None:
-            index = self._index = self._build()
         for symbol in symbols:
-            for this, version, from_libc, how, shown in index.get(symbol, ()):
+            rows = self._index.get(symbol)
+            if rows is None:
+                rows = self._index[symbol] = tuple(self._rows(symbol))
+            for this, version, from_libc, how, shown in rows:
                 if libc is None or (from_libc == libc and _of(libc, version)):
                     yield this, Evidence(shown, this.label, how)
             if libc is None and "." in symbol:
@@ -135,8 +140,9 @@ class ClosureView:
 
     def directories(self) -> set[str]:
         """Where the loaders look by themselves, real paths."""
-        loaders = [c.loader for c in self._closures.values() if c.loader is not None]
-        return {self.real(d) or "" for loader in loaders for d in loader.directories}
+        loaders = {id(c.loader): c.loader for c in self._closures.values()}
+        known = {d for loader in loaders.values() if loader is not None for d in loader.directories}
+        return {self.real(d) or "" for d in known}
 
     def strings(
         self, this: Object, pattern: re.Pattern[bytes], *, whole: bool = False
@@ -154,32 +160,43 @@ class ClosureView:
     def go(self, this: Object) -> GoProgram | None:
         return self._contents.go(this.hit)
 
-    def _build(self) -> dict[str, list[_Import]]:
-        index: dict[str, list[_Import]] = {}
-        for this in self._objects:
+    def _rows(self, symbol: str) -> Iterator[_Import]:
+        """Who has a symbol, in the order of the objects."""
+        if self._linked is None:
+            self._linked = dict(self._sorted())
+        found: list[tuple[int, _Import]] = []
+        for identity, place in self._contents.importing(symbol):
+            number = self._linked.get(identity)
+            if number is None:
+                continue
+            this = self._objects[number]
+            versions = self._contents.versions(this.hit)
+            if versions is not None:
+                row = (this, versions.get(place), this.libc, "imported by", symbol)
+                found.append((number, row))
+        for number, libc, shown in self._carried:
+            if symbol in shown:
+                this = self._objects[number]
+                found.append((number, (this, None, libc, "carried by", shown[symbol])))
+        for _, row in sorted(found, key=lambda pair: pair[0]):
+            yield row
+
+    def _sorted(self) -> Iterator[tuple[tuple[int, int], int]]:
+        """The objects whose imports count, with their numbers; the others are kept beside."""
+        for number, this in enumerate(self._objects):
             closure = self._closures[this.position[0]]
-            how = "imported by" if closure.loader is not None else "carried by"
-            libc = this.libc
             program = self._contents.go(this.hit) if this.role != "library" else None
             if program is not None:
                 self._go.append((this, program))
-            if closure.loader is None and program is not None and program.is_pure:
-                continue  # no libc is in it, and nothing of one
-            if closure.loader is None:
+            if closure.loader is not None:
+                if not is_glibc_own(this.hit, closure):
+                    self._contents.index(this.hit)
+                    yield this.hit.identity, number
+            elif program is None or not program.is_pure:  # else no libc is in it
                 names, libc = self._contents.carried(this.hit)
-                # Those of Go are told by what reads Go.
-                entries: Iterable[tuple[str, str | None]] = (
-                    (n, None) for n in names if program is None or "." not in n
-                )
-                shown: Mapping[str, str] = names
-            elif is_glibc_own(this.hit, closure):
-                continue
-            else:
-                entries, shown = self._contents.imports(this.hit), {}
-            for name, version in entries:
-                row = (this, version, libc, how, shown.get(name, name))
-                index.setdefault(name, []).append(row)
-        return index
+                if program is not None:  # what is Go's is told by what reads Go
+                    names = {name: shown for name, shown in names.items() if "." not in name}
+                self._carried.append((number, libc, names))
 
     # The root
 
