@@ -55,6 +55,29 @@ class BytesSource:
         pass
 
 
+class Ahead:
+    """A source whose first bytes are read at once, for who asks for many small parts of them."""
+
+    __slots__ = ("_head", "_source", "size")
+
+    def __init__(self, source: Source, most: int) -> None:
+        self._source = source
+        self._head = source.pread(most, 0)
+        self.size = source.size
+
+    def pread(self, size: int, offset: int) -> bytes:
+        end = offset + size
+        if end <= len(self._head):
+            return self._head[offset:end]
+        return self._source.pread(size, offset)
+
+    def changed(self) -> bool:
+        return self._source.changed()
+
+    def close(self) -> None:
+        self._source.close()
+
+
 class FileSource:
     """A file of the host, open for reading."""
 

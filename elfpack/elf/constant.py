@@ -22,9 +22,10 @@ _PIECE = 1 << 18
 
 
 def constants(
-    source: Source, pattern: re.Pattern[bytes], *, whole: bool = False
+    source: Source, pattern: re.Pattern[bytes], *, whole: bool = False, most: int = MOST
 ) -> tuple[bytes, ...]:
-    """Each different match of a pattern in the read-only data of a file, in file order.
+    """Each different match of a pattern in the read-only data of a file, in file order, up to
+    ``most``.
 
     A match is the pattern's first group if it has one, else all of it; with ``whole`` it reaches
     from the NUL before it to the NUL behind it, so that a quick pattern for the end of a string
@@ -43,7 +44,7 @@ def constants(
             text = _whole(piece, match) if whole else match[group]
             if text is not None:
                 found[text] = None
-            if len(found) >= MOST:
+            if len(found) >= most:
                 return tuple(found)
     return tuple(found)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from elfpack.blob import Source
@@ -99,18 +99,27 @@ def _undefined(raw: bytes, size: int, section: int) -> Iterator[tuple[int, int]]
         yield run.span()
 
 
-def version_names(source: Source, layout: Layout) -> dict[int, str]:
-    """The versions of the symbols that have one, by their places in the symbol table.
+class SymbolVersions(NamedTuple):
+    """The versions of the symbols of a file, by their places in its symbol table."""
 
+    names: Mapping[int, str] = {}
+    numbers: tuple[int, ...] = ()
+
+    def of(self, place: int) -> str | None:
+        number = self.numbers[place] if place < len(self.numbers) else 0
+        return self.names.get(number & ~c.VERSYM_HIDDEN)
+
+
+def symbol_versions(source: Source, layout: Layout) -> SymbolVersions:
+    """
     Raises:
         ElfFault: a table lies outside the file.
     """
     if not layout.dynamic or layout.last(c.DT_SYMTAB) is None:
-        return {}
+        return SymbolVersions()
     names = versions_of(source, layout, Strings(source, layout)).by_index()
-    numbers = versym(source, layout, len(_symbol_table(source, layout)) // entry(layout).size)
-    hidden = ~c.VERSYM_HIDDEN
-    return {n: names[v & hidden] for n, v in enumerate(numbers) if v & hidden in names}
+    _, count = _symbol_range(source, layout)
+    return SymbolVersions(names, versym(source, layout, count))
 
 
 class _Names(NamedTuple):
@@ -153,13 +162,18 @@ def _split(raw: bytes, layout: Layout, names: _Names, *, exports: bool) -> Symbo
 
 
 def _symbol_table(source: Source, layout: Layout) -> bytes:
+    start, count = _symbol_range(source, layout)
     size = entry(layout).size
+    raw = source.pread(count * size, start)
+    return raw[: len(raw) // size * size]
+
+
+def _symbol_range(source: Source, layout: Layout) -> tuple[int, int]:
+    """Where the symbol table begins, and how many symbols it has."""
     start = layout.offset(layout.last(c.DT_SYMTAB) or 0)
     if start is None or start >= source.size:
         raise ElfFault("ELF file with a symbol table outside the file")
-    count = min(symbol_count(source, layout), (source.size - start) // size)
-    raw = source.pread(count * size, start)
-    return raw[: len(raw) // size * size]
+    return start, min(symbol_count(source, layout), (source.size - start) // entry(layout).size)
 
 
 def versym(source: Source, layout: Layout, count: int) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 
 from elfpack.blob import Source
 from elfpack.elf import reader
@@ -42,6 +43,13 @@ class Files:
         if known is None:
             known = self._content.setdefault(place.node.identity, self._read(place))
         return known
+
+    def adopt(self, other: Files, identities: Iterable[tuple[int, int]]) -> None:
+        """Take over what was read of files that are in this root as they are in the other."""
+        for identity in identities:
+            known = other._content.get(identity)
+            if known is not None and not isinstance(known, int):
+                self._content[identity] = known
 
     def open(self, place: Place) -> Source:
         """The bytes of a regular file.

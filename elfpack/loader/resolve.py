@@ -62,6 +62,10 @@ class Options(NamedTuple):
     """Whether a set-id program runs with its privileges: its loader ignores the environment."""
 
 
+_NAMED = 64
+"""Closures whose names are kept."""
+
+
 class Resolver:
     """Resolves closures in one root and keeps what it has read. Threads may share it."""
 
@@ -73,6 +77,8 @@ class Resolver:
         self._modes: dict[str, int] = {}
         self._preload_file: list[Wanted] | None = None
         self._searches: dict[tuple[object, ...], Search] = {}
+        self._names: dict[int, tuple[Closure, dict[str, Hit]]] = {}
+        """Of the closures that were asked last, by their id()."""
 
     def resolve(self, name: str, options: Options) -> Closure:
         """What the loader would load for a program, script or library.
@@ -195,9 +201,10 @@ class Resolver:
         count, but the program's does.
         Source: glibc elf/dl-load.c, _dl_map_object(); musl ldso/dynlink.c, dlopen().
         """
-        known = loaded(closure, name)
-        if known is not None:
-            return known
+        for one in (closure, *closure.around):
+            known = self._named(one).get(name)
+            if known is not None:
+                return known
         search = self.search(closure, options)
         program = (closure.around or (closure,))[0]
         scope = Scope(search.rules.chain(program.hits[0], ()))
@@ -214,6 +221,20 @@ class Resolver:
             known = 0 if isinstance(place, int) else place.node.mode
             self._modes[hit.real_path] = known
         return known
+
+    def _named(self, closure: Closure) -> dict[str, Hit]:
+        """The objects of a closure by the names that they answer to: a program opens hundreds."""
+        known = self._names.get(id(closure))
+        if known is not None and known[0] is closure:
+            return known[1]
+        names: dict[str, Hit] = {}
+        for hit in closure.hits:
+            names.setdefault(hit.elf.soname or hit.path, hit)
+            names.setdefault(hit.path, hit)
+        if len(self._names) >= _NAMED:
+            self._names.clear()
+        self._names[id(closure)] = closure, names
+        return names
 
     def open_hit(self, path: str, kind: Kind, options: Options) -> Hit | None:
         """The ELF file at a path, None if there is none."""

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from elfpack.blob import Source
+from elfpack.blob import Ahead, Source
 from elfpack.elf.constant import Paths, constants, paths
 from elfpack.elf.golang import GoProgram, read_go
 from elfpack.elf.layout import ElfFault, read_layout
 from elfpack.elf.notes import Note, notes_of, read_notes
 from elfpack.elf.sections import defined_functions
-from elfpack.elf.symbols import imported_names, version_names
+from elfpack.elf.symbols import SymbolVersions, imported_names, symbol_versions
 from elfpack.errors import InputError
 from elfpack.loader.files import Files
 from elfpack.loader.identify import GLIBC
@@ -58,14 +58,15 @@ class Contents:
 
     def __init__(self, files: Files) -> None:
         self._files = files
+        self._places: dict[tuple[int, int], Place] = {}
         self._linked: dict[tuple[int, int], _Linked] = {}
         self._importing: dict[bytes, list[tuple[tuple[int, int], int]]] = {}
-        self._versions: dict[tuple[int, int], dict[int, str] | None] = {}
+        self._versions: dict[tuple[int, int], SymbolVersions | None] = {}
         self._carried: dict[tuple[int, int], tuple[Mapping[str, str], str | None]] = {}
         self._go: dict[tuple[int, int], GoProgram | None] = {}
         self._strings: dict[tuple[tuple[int, int], bytes, bool], tuple[bytes, ...]] = {}
         self._paths: dict[tuple[int, int], Paths] = {}
-        self.opened: dict[tuple[int, int, str], Found | None] = {}
+        self.opened: dict[tuple[int, int | None, str], Found | None] = {}
         self.loaded: dict[tuple[int, str], bool] = {}
         """What views found out about closures, by their places in the collection, which stay."""
         self._derived: dict[tuple[tuple[int, int], object], Any] = {}
@@ -91,8 +92,8 @@ class Contents:
                 known.append((identity, number))
         linked.names = ()
 
-    def versions(self, hit: Hit) -> dict[int, str] | None:
-        """The versions of symbols by their numbers; None if a table is broken."""
+    def versions(self, hit: Hit) -> SymbolVersions | None:
+        """The versions of imported symbols; None if a table is broken."""
         return self._once(self._versions, hit.identity, hit, _versions, None)
 
     def carried(self, hit: Hit) -> tuple[Mapping[str, str], str | None]:
@@ -149,9 +150,13 @@ class Contents:
         return known or self._once(self._linked, hit.identity, hit, _linked, _Linked((), ()))
 
     def _place(self, hit: Hit) -> Place:
+        known = self._places.get(hit.identity)
+        if known is not None:
+            return known
         place = self._files.find(hit.real_path)
         if isinstance(place, int):
             raise InputError("vanished while elfpack worked", path=hit.real_path)
+        self._places[hit.identity] = place
         return place
 
 
@@ -167,7 +172,12 @@ class _Linked:
         self.indexed = False
 
 
+_AHEAD = 1 << 14
+"""Bytes at the start of a file; in most they hold the notes and all that is asked of symbols."""
+
+
 def _linked(source: Source) -> _Linked:
+    source = Ahead(source, _AHEAD)
     layout = read_layout(source)
     notes = notes_of(source, layout)
     try:
@@ -176,8 +186,8 @@ def _linked(source: Source) -> _Linked:
         return _Linked(notes, ())
 
 
-def _versions(source: Source) -> dict[int, str]:
-    return version_names(source, read_layout(source))
+def _versions(source: Source) -> SymbolVersions:
+    return symbol_versions(source, read_layout(source))
 
 
 def _carried(source: Source) -> tuple[Mapping[str, str], str | None]:

@@ -64,6 +64,8 @@ class Regular(Entry):
     """The value of ``security.capability``, where it is kept."""
     identity: tuple[int, int] | None = None
     """Device and inode of the source; None for generated content."""
+    edited: bool = False
+    """The content is made of the source's, not the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

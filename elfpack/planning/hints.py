@@ -6,7 +6,8 @@ A shell that a program may run, the library directory of an interpreter of scrip
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from elfpack.elf.file import ElfFile
@@ -29,7 +30,6 @@ _EXECUTE = (
     *("execl", "execle", "execlp", "execv", "execve", "execvp", "execvpe"),
     *("posix_spawn", "posix_spawnp"),
 )
-_SHELL_NAMED = re.compile(rb"/(?<=\0/)bin/sh(?=\0)")
 _TRACE = "--with strace=LOG packs what a run used"
 _LIBRARY = re.compile(r".\.so(\.[0-9]+)*\Z")
 _LOOKED_AT = 20
@@ -135,7 +135,7 @@ def _shell(view: ClosureView, inside: Walker) -> Iterator[Finding]:
     found = [evidence for _, evidence in view.importing(_RUN)]
     known = {evidence.object for evidence in found}
     for this, _ in view.importing(_EXECUTE):
-        if this.label not in known and view.strings(this, _SHELL_NAMED):
+        if this.label not in known and view.names(this, _SHELL):
             found.append(Evidence(_SHELL, this.label, "compiled into"))
     if found:
         by = ", ".join(map(str, found[:_NAMED])) + (", ..." if found[_NAMED:] else "")
@@ -168,8 +168,8 @@ class _Seen:
         return self._real[path]
 
     def programs(self, path: str, names: list[str]) -> bool:
-        """Whether one of the first files of a directory is a program."""
-        for name in names[:_LOOKED_AT]:
+        """Whether one of these files of a directory is a program."""
+        for name in names:
             place = self._files.find(f"{path}/{name}")
             if not isinstance(place, int) and place.node.mode & 0o111:
                 content = self._files.content(place)
@@ -223,6 +223,25 @@ def _of(kind: _Interpreter, version: str, this: Object, seen: _Seen) -> Iterator
             yield path
 
 
+class _Listing:
+    """The files of a directory. What an entry is, is looked at only if it matters."""
+
+    def __init__(self, view: ClosureView, path: str) -> None:
+        self._view = view
+        self._path = path
+        self._names = view.names_in(path)
+
+    def named(self, is_such: Callable[[str], object]) -> Iterator[bool]:
+        """Whether each entry of such a name is a file."""
+        return (self._is_file(name) for name in self._names if is_such(name))
+
+    def first(self) -> list[str]:
+        return list(islice(filter(self._is_file, self._names), _LOOKED_AT))
+
+    def _is_file(self, name: str) -> bool:
+        return self._view.exists(f"{self._path}/{name}")
+
+
 def _plugins(this: Object, seen: _Seen, told: set[str]) -> Iterator[Finding]:
     """Directories of shared objects whose paths are compiled into an object."""
     if seen.view.is_own(this):
@@ -234,11 +253,11 @@ def _plugins(this: Object, seen: _Seen, told: set[str]) -> Iterator[Finding]:
         told.update((path, real))
         if real in _SYSTEM or basename(real) in _COMMANDS:
             continue
-        names = [name for name, kind in seen.view.entries(path) if kind == "file"]
-        if not _LIBC.isdisjoint(names):
+        files = _Listing(seen.view, path)
+        if any(files.named(_LIBC.__contains__)):
             continue
-        what = "open plug-ins of" if any(map(_LIBRARY.search, names)) else ""
-        if not what and this.hit.elf.kind != "library" and seen.programs(path, names):
+        what = "open plug-ins of" if any(files.named(_LIBRARY.search)) else ""
+        if not what and this.hit.elf.kind != "library" and seen.programs(path, files.first()):
             what = "run programs of"
         if what:
             yield Finding(

@@ -41,7 +41,7 @@ def make(resolver: Resolver, options: Options, request: Request) -> Plan:
     asked = options._replace(exclude=request.excluded_names)
     search_path = SearchPath(resolver.files)
     for _ in range(_ROUNDS):
-        image = image_of(plan, asked)
+        image = image_of(plan, asked, resolver)
         lost = differences(plan, image, resolver, asked)
         if not lost:
             return _complete(plan, image, resolver, collector.view())

@@ -42,6 +42,8 @@ class Placer:
         self._cwd = cwd
         self.programs: list[Placed] = []
         self.entrypoint: str | None = None
+        self._traced: dict[str, Place | int] = {}
+        """What each path leads to: many closures have the same libraries."""
         self._objects: dict[int, list[str]] = {}
         """Where the objects of each closure are, by its id(): they live as long as the plan."""
 
@@ -83,7 +85,9 @@ class Placer:
         self, path: str, reason: Reason, named: str | None = None, *, yields: bool = False
     ) -> Iterator[Put]:
         """A file at its own path, with every link on the way to it."""
-        place = self._files.walker.trace(path)
+        place = self._traced.get(path)
+        if place is None:
+            place = self._traced[path] = self._files.walker.trace(path)
         if isinstance(place, int):
             return
         yield from self._way(place, path, yields=yields)

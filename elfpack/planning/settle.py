@@ -77,9 +77,15 @@ def as_root(plan: Plan) -> TreeRoot:
     return tree
 
 
-def image_of(plan: Plan, asked: Options) -> Image:
-    """The plan as a root; of what was ``asked`` for, what is excluded and the CPU count."""
+def image_of(plan: Plan, asked: Options, here: Resolver) -> Image:
+    """The plan as a root; of what was ``asked`` for, what is excluded and the CPU count.
+
+    What was read ``here`` of a file that goes into the image as it is, is not read again.
+    """
     tree = as_root(plan)
+    resolver = Resolver(tree)
+    files = [e for e in plan.entries if isinstance(e, Regular) and not e.edited]
+    resolver.files.adopt(here.files, [e.identity for e in files if e.identity is not None])
     options = Options(
         library_path=plan.config.variable("LD_LIBRARY_PATH"),
         cwd=plan.config.workdir,
@@ -89,7 +95,7 @@ def image_of(plan: Plan, asked: Options) -> Image:
     )
     given = plan.config.variable("PATH")
     search_path = tuple(given.split(":")) if given else SEARCH_PATH
-    return Image(tree, Resolver(tree), options, search_path)
+    return Image(tree, resolver, options, search_path)
 
 
 def differences(plan: Plan, image: Image, here: Resolver, asked: Options) -> tuple[Difference, ...]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from elfpack.blob import Source
-from elfpack.elf.constant import Paths
+from elfpack.elf.constant import MOST, Paths
 from elfpack.elf.golang import GoProgram
 from elfpack.loader.closure import Closure
 from elfpack.loader.files import TEXT_LIMIT
 from elfpack.loader.identify import GLIBC
 from elfpack.loader.records import Hit
 from elfpack.loader.resolve import Options, Resolver, loaded
-from elfpack.paths import basename, join, matches
+from elfpack.paths import basename, encode, join, matches
 from elfpack.planning.config import PLAIN, ImageConfig
 from elfpack.planning.contents import Contents
 from elfpack.runtime.module import Evidence, Found, Object, Role
@@ -67,6 +67,7 @@ class ClosureView:
         self._contents = contents
         self._config = config
         self._objects = tuple(_objects(seen))
+        self._programs: list[tuple[int, Closure]] | None = None
         self._index: dict[str, tuple[_Import, ...]] = {}
         """Who has a symbol, for each that was asked for."""
         self._linked: dict[tuple[int, int], int] | None = None
@@ -153,6 +154,14 @@ class ClosureView:
         """The paths that are compiled into an object."""
         return self._contents.paths(this.hit)
 
+    def names(self, this: Object, path: str) -> bool:
+        """Whether a string of an object is that path."""
+        found, wanted = self.paths(this).alone, encode(path)
+        if wanted in found or len(found) < MOST:
+            return wanted in found
+        pattern = re.compile(rb"/(?<=\0/)" + re.escape(wanted[1:]) + rb"(?=\0)")
+        return bool(self.strings(this, pattern))
+
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
         found = self._contents.notes(this.hit)
         return tuple(n.description for n in found if n.owner == owner and n.type == kind)
@@ -172,7 +181,7 @@ class ClosureView:
             this = self._objects[number]
             versions = self._contents.versions(this.hit)
             if versions is not None:
-                row = (this, versions.get(place), this.libc, "imported by", symbol)
+                row = (this, versions.of(place), this.libc, "imported by", symbol)
                 found.append((number, row))
         for number, libc, shown in self._carried:
             if symbol in shown:
@@ -205,12 +214,15 @@ class ClosureView:
         return not isinstance(place, int) and place.node.is_regular
 
     def entries(self, directory: str) -> tuple[tuple[str, str], ...]:
+        names = self.names_in(directory)
+        return tuple((name, self._kind(f"{directory}/{name}")) for name in names)
+
+    def names_in(self, directory: str) -> tuple[str, ...]:
+        """The names in a directory of the root, sorted."""
         files = self._resolver.files
         top = files.walker.directory(directory)
         names = files.root.entries(top.rstrip("/")) if isinstance(top, str) else 0
-        if isinstance(names, int):
-            return ()
-        return tuple((name, self._kind(f"{directory}/{name}")) for name in sorted(names))
+        return () if isinstance(names, int) else tuple(sorted(names))
 
     def _kind(self, path: str) -> str:
         place = self._resolver.files.find(path)
@@ -270,13 +282,28 @@ class ClosureView:
 
     def opened_by_libc(self, name: str) -> tuple[Found, ...]:
         found: dict[tuple[int, int], Found] = {}
-        for number, closure in self._closures.items():
-            if closure.loader is None or closure.loader.libc != GLIBC or closure.kind == "library":
-                continue
-            hit = self._resolver.opened(closure, name, self._options)
-            if hit is not None:
-                found.setdefault(hit.identity, Found(hit, (number, None)))
+        known = self._contents.opened
+        for number, closure in self._openers():
+            key = number, None, name
+            if key not in known:
+                hit = self._resolver.opened(closure, name, self._options)
+                known[key] = None if hit is None else Found(hit, (number, None))
+            one = known[key]
+            if one is not None:
+                found.setdefault(one.hit.identity, one)
         return tuple(found.values())
+
+    def _openers(self) -> Sequence[tuple[int, Closure]]:
+        """The programs whose glibc opens libraries by itself."""
+        if self._programs is None:
+            self._programs = [
+                (number, closure)
+                for number, closure in self._closures.items()
+                if closure.loader is not None
+                and closure.loader.libc == GLIBC
+                and closure.kind != "library"
+            ]
+        return self._programs
 
     def opened_by(self, this: Object, name: str) -> Found | None:
         known = self._contents.opened

@@ -1,0 +1,25 @@
+"""What is made when it is first used: a program that starts should not pay for what it may need."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, AnyStr, cast
+
+
+class _Late:
+    """A pattern that is not compiled yet. Its methods are found once, then they are its own."""
+
+    def __init__(self, text: Any, flags: int) -> None:
+        self._text = text
+        self._flags = flags
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(re.compile(self._text, self._flags), name)
+        setattr(self, name, value)
+        return value
+
+
+def pattern(text: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
+    """As :func:`re.compile`, when it is first used. Most of some hundred patterns never are, and
+    each takes as long to compile as a small library takes to be read."""
+    return cast("re.Pattern[AnyStr]", _Late(text, flags))
