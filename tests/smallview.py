@@ -109,6 +109,9 @@ class SmallView:
             found = [match[group] for match in pattern.finditer(content)]
         return tuple(dict.fromkeys(found))
 
+    def holds(self, this: Object, pattern: re.Pattern[bytes]) -> bool:
+        return bool(self.strings(this, pattern))
+
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
         return tuple(text for o, k, text in self._thing(this).notes if (o, k) == (owner, kind))
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
-from elfpack.elf.layout import read_layout
+from elfpack.elf.layout import Layout, read_layout
 
 LONGEST = 4096
 """Bytes of a match, the NULs around it included."""
@@ -22,10 +22,15 @@ _PIECE = 1 << 18
 
 
 def constants(
-    source: Source, pattern: re.Pattern[bytes], *, whole: bool = False, most: int = MOST
+    source: Source,
+    pattern: re.Pattern[bytes],
+    *,
+    whole: bool = False,
+    most: int = MOST,
+    layout: Layout | None = None,
 ) -> tuple[bytes, ...]:
     """Each different match of a pattern in the read-only data of a file, in file order, up to
-    ``most``.
+    ``most``. The ``layout`` is read if it is not known.
 
     A match is the pattern's first group if it has one, else all of it; with ``whole`` it reaches
     from the NUL before it to the NUL behind it, so that a quick pattern for the end of a string
@@ -37,7 +42,7 @@ def constants(
     """
     found: dict[bytes, None] = {}
     group = 1 if pattern.groups else 0
-    for piece, begin, end in _pieces(source):
+    for piece, begin, end in _pieces(source, layout):
         for match in pattern.finditer(piece, begin):
             if match.start() >= end:
                 break
@@ -64,7 +69,7 @@ _LISTED: Final = re.compile(rb"/(?<=[\0:\"]/)[!-9;-~]{3,1000}?(?=[\0:\"])")
 _ALONE: Final = re.compile(rb"/[!-9;-~]{3,1000}(?=\0)")
 
 
-def paths(source: Source) -> Paths:
+def paths(source: Source, layout: Layout | None = None) -> Paths:
     """The paths in the read-only data of a file, :data:`MOST` different ones of each kind.
 
     Raises:
@@ -72,7 +77,7 @@ def paths(source: Source) -> Paths:
     """
     alone: dict[bytes, None] = {}
     listed: dict[bytes, None] = {}
-    for piece, begin, end in _pieces(source):
+    for piece, begin, end in _pieces(source, layout):
         for match in _LISTED.finditer(piece, begin):
             start = match.start()
             if start >= end:
@@ -98,21 +103,21 @@ def _whole(piece: bytes, match: re.Match[bytes]) -> bytes | None:
     return piece[start:end]
 
 
-def _pieces(source: Source) -> Iterator[tuple[bytes, int, int]]:
+def _pieces(source: Source, layout: Layout | None) -> Iterator[tuple[bytes, int, int]]:
     """The bytes to look at, and from where up to where in them a match may begin: what is before
     and behind belongs to the pieces beside it."""
-    for start, end in _ranges(source):
+    for start, end in _ranges(source, layout or read_layout(source)):
         for at in range(start, end, _PIECE):
             before = min(LONGEST, at - start)
             raw = source.pread(min(before + _PIECE + LONGEST, end - at + before), at - before)
             yield raw, before, before + _PIECE
 
 
-def _ranges(source: Source) -> list[tuple[int, int]]:
+def _ranges(source: Source, layout: Layout) -> list[tuple[int, int]]:
     """The parts of the file that hold constants, each byte once: segments that are neither
     written to nor executed; in a file without any, as older linkers make them, all that are not
     written to, or all (``ld -N``)."""
-    loaded = [s for s in read_layout(source).segments if s.type == c.PT_LOAD]
+    loaded = [s for s in layout.segments if s.type == c.PT_LOAD]
     kept = [s for s in loaded if not s.flags & c.PF_W]
     data = [s for s in kept if not s.flags & c.PF_X]
     chosen = data or kept or loaded

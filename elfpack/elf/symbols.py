@@ -110,11 +110,13 @@ class SymbolVersions(NamedTuple):
         return self.names.get(number & ~c.VERSYM_HIDDEN)
 
 
-def symbol_versions(source: Source, layout: Layout) -> SymbolVersions:
-    """
+def symbol_versions(source: Source, layout: Layout | None = None) -> SymbolVersions:
+    """The ``layout`` is read if it is not known.
+
     Raises:
         ElfFault: a table lies outside the file.
     """
+    layout = layout or read_layout(source)
     if not layout.dynamic or layout.last(c.DT_SYMTAB) is None:
         return SymbolVersions()
     names = versions_of(source, layout, Strings(source, layout)).by_index()

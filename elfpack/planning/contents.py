@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from elfpack.blob import Ahead, Source
 from elfpack.elf.constant import Paths, constants, paths
 from elfpack.elf.golang import GoProgram, read_go
-from elfpack.elf.layout import ElfFault, read_layout
+from elfpack.elf.layout import ElfFault, Layout, read_layout
 from elfpack.elf.notes import Note, notes_of, read_notes
 from elfpack.elf.sections import defined_functions
 from elfpack.elf.symbols import SymbolVersions, imported_names, symbol_versions
@@ -65,6 +65,7 @@ class Contents:
         self._carried: dict[tuple[int, int], tuple[Mapping[str, str], str | None]] = {}
         self._go: dict[tuple[int, int], GoProgram | None] = {}
         self._strings: dict[tuple[tuple[int, int], bytes, bool], tuple[bytes, ...]] = {}
+        self._held: dict[tuple[tuple[int, int], bytes], tuple[bytes, ...]] = {}
         self._paths: dict[tuple[int, int], Paths] = {}
         self.opened: dict[tuple[int, int | None, str], Found | None] = {}
         self.loaded: dict[tuple[int, str], bool] = {}
@@ -94,7 +95,8 @@ class Contents:
 
     def versions(self, hit: Hit) -> SymbolVersions | None:
         """The versions of imported symbols; None if a table is broken."""
-        return self._once(self._versions, hit.identity, hit, _versions, None)
+        read = partial(symbol_versions, layout=self._layout(hit))
+        return self._once(self._versions, hit.identity, hit, read, None)
 
     def carried(self, hit: Hit) -> tuple[Mapping[str, str], str | None]:
         """The functions in a static program, each with what shows it, and the libc that it was
@@ -109,11 +111,23 @@ class Contents:
 
     def strings(self, hit: Hit, pattern: re.Pattern[bytes], *, whole: bool) -> tuple[bytes, ...]:
         key = hit.identity, pattern.pattern, whole
-        read = partial(constants, pattern=pattern, whole=whole)
+        read = partial(constants, pattern=pattern, whole=whole, layout=self._layout(hit))
         return self._once(self._strings, key, hit, read, ())
 
+    def holds(self, hit: Hit, pattern: re.Pattern[bytes]) -> bool:
+        """Whether there is a match of a pattern: no other is looked for then."""
+        read = partial(constants, pattern=pattern, most=1, layout=self._layout(hit))
+        found = self._once(self._held, (hit.identity, pattern.pattern), hit, read, ())
+        return bool(found)
+
     def paths(self, hit: Hit) -> Paths:
-        return self._once(self._paths, hit.identity, hit, paths, Paths((), ()))
+        read = partial(paths, layout=self._layout(hit))
+        return self._once(self._paths, hit.identity, hit, read, Paths((), ()))
+
+    def _layout(self, hit: Hit) -> Layout | None:
+        """The layout of a file that was read before."""
+        linked = self._linked.get(hit.identity)
+        return linked.layout if linked is not None else None
 
     def derived(self, place: Place, read: Callable[[Source], V]) -> V | None:
         """What ``read`` makes of a file; None if it cannot be read."""
@@ -147,7 +161,7 @@ class Contents:
 
     def _read(self, hit: Hit) -> _Linked:
         known = self._linked.get(hit.identity)
-        return known or self._once(self._linked, hit.identity, hit, _linked, _Linked((), ()))
+        return known or self._once(self._linked, hit.identity, hit, _linked, _Linked())
 
     def _place(self, hit: Hit) -> Place:
         known = self._places.get(hit.identity)
@@ -163,9 +177,15 @@ class Contents:
 class _Linked:
     """What is asked of every object that is loaded."""
 
-    __slots__ = ("indexed", "names", "notes")
+    __slots__ = ("indexed", "layout", "names", "notes")
 
-    def __init__(self, notes: tuple[Note, ...], names: Sequence[tuple[bytes, int]]) -> None:
+    def __init__(
+        self,
+        layout: Layout | None = None,
+        notes: tuple[Note, ...] = (),
+        names: Sequence[tuple[bytes, int]] = (),
+    ) -> None:
+        self.layout = layout
         self.notes = notes
         self.names = names
         """Of the imported symbols, with their numbers, until they are indexed."""
@@ -181,13 +201,9 @@ def _linked(source: Source) -> _Linked:
     layout = read_layout(source)
     notes = notes_of(source, layout)
     try:
-        return _Linked(notes, list(imported_names(source, layout)))
+        return _Linked(layout, notes, list(imported_names(source, layout)))
     except ElfFault:
-        return _Linked(notes, ())
-
-
-def _versions(source: Source) -> SymbolVersions:
-    return symbol_versions(source, read_layout(source))
+        return _Linked(layout, notes)
 
 
 def _carried(source: Source) -> tuple[Mapping[str, str], str | None]:

@@ -150,6 +150,9 @@ class ClosureView:
     ) -> tuple[bytes, ...]:
         return self._contents.strings(this.hit, pattern, whole=whole)
 
+    def holds(self, this: Object, pattern: re.Pattern[bytes]) -> bool:
+        return self._contents.holds(this.hit, pattern)
+
     def paths(self, this: Object) -> Paths:
         """The paths that are compiled into an object."""
         return self._contents.paths(this.hit)
@@ -160,7 +163,7 @@ class ClosureView:
         if wanted in found or len(found) < MOST:
             return wanted in found
         pattern = re.compile(rb"/(?<=\0/)" + re.escape(wanted[1:]) + rb"(?=\0)")
-        return bool(self.strings(this, pattern))
+        return self.holds(this, pattern)
 
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
         found = self._contents.notes(this.hit)

@@ -194,6 +194,9 @@ class View(Protocol):
         One that begins with a literal byte is much quicker.
         """
 
+    def holds(self, this: Object, pattern: re.Pattern[bytes]) -> bool:
+        """Whether :meth:`strings` would find any."""
+
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
         """The descriptions of an object's notes of an owner and a type, in file order."""
 

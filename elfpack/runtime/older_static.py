@@ -34,7 +34,7 @@ _ADVICE = (
 def openers(view: View, programs: Iterable[Object]) -> tuple[Object, ...]:
     """Those static programs whose glibc opens name services that later ones have built in."""
     return tuple(
-        this for this in programs if view.strings(this, OPENS) and not view.strings(this, BUILT_IN)
+        this for this in programs if view.holds(this, OPENS) and not view.holds(this, BUILT_IN)
     )
 
 

@@ -163,9 +163,9 @@ def _linked_in(view: View, this: Object) -> Iterator[Store]:
     """A TLS library that is linked into a program or an added object, unless it brings its own
     certificates, as node does. OpenSSL's file is told from libssl's words, for libcrypto alone is
     no TLS library; the paths of libcurl and of Rust's are conventional."""
-    if not view.strings(this, _BY_DEFAULT) or view.strings(this, _OWN_BUNDLE):
+    if not view.holds(this, _BY_DEFAULT) or view.holds(this, _OWN_BUNDLE):
         return
-    if view.strings(this, _LIBSSL):
+    if view.holds(this, _LIBSSL):
         for file in map(decode, view.strings(this, _BUNDLE)):
             if file.endswith(_CERT_PEM):
                 directory = f"{parent(file)}/certs"
