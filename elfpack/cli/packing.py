@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Callable, Iterable
@@ -365,6 +364,8 @@ def _summary(
     document: dict[str, Any] | None,
 ) -> None:
     if document is not None:
+        import json  # late, for the few who read it
+
         text = json.dumps(document, indent=2)
         _json(text, to_stderr=written is not None and written.output == "-")
     elif written is None:

@@ -6,9 +6,9 @@ each with its NUL, behind each other in the read-only data.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from elfpack import late
 from elfpack.blob import Source
 
 _MOST_APPLETS = 2000
@@ -16,7 +16,7 @@ _MOST_APPLETS = 2000
 _MOST = 64 << 20
 """Bytes that are read; a busybox has two million."""
 _BANNER = b"BusyBox v"
-_NAMES = re.compile(rb"(?:(?:\[\[?|[a-z][a-z0-9_.+-]{0,31})\0){2,}")
+_NAMES = late.pattern(rb"(?:(?:\[\[?|[a-z][a-z0-9_.+-]{0,31})\0){2,}")
 _KNOWN = frozenset((b"ash", b"busybox", b"cat", b"cp", b"echo", b"ls", b"sh", b"true"))
 """Of these every table has one; other sorted lists of words have none of them."""
 

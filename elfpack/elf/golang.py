@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
+from elfpack import late
 from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.layout import Layout, Segment, read_layout
@@ -70,7 +71,7 @@ _VERSION_MOST, _TEXT_MOST = 256, 1 << 20
 _FRAME: Final = 16
 """Bytes of the marks before and after the modules' text."""
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
-_SETTING: Final = re.compile(r'build\t("(?:[^"\\]|\\.)*"|`[^`]*`|[^=]*)=(.*)\Z', re.DOTALL)
+_SETTING: Final = late.pattern(r'build\t("(?:[^"\\]|\\.)*"|`[^`]*`|[^=]*)=(.*)\Z', re.DOTALL)
 
 
 def _has_note(source: Source) -> bool:

@@ -10,11 +10,11 @@ strip(); iconv/gconv_builtin.h.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
+from elfpack import late
 from elfpack.paths import decode
 
 INTERNAL: Final = "INTERNAL"
@@ -22,8 +22,8 @@ _UCS4, _UCS2, _UTF8 = "ISO-10646/UCS4/", "ISO-10646/UCS2/", "ISO-10646/UTF8/"
 _ASCII = "ANSI_X3.4-1968//"
 _ANY = "-"
 """As the target of a step: whatever is wanted."""
-_NUMBER = re.compile(rb"[+-]?[0-9]{1,9}")
-_OTHERS = re.compile(r"[^A-Z0-9_.,:/-]")
+_NUMBER = late.pattern(rb"[+-]?[0-9]{1,9}")
+_OTHERS = late.pattern(r"[^A-Z0-9_.,:/-]")
 
 
 def _aliases(target: str, *names: str) -> dict[str, str]:

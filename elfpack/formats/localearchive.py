@@ -16,6 +16,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+from elfpack import late
 from elfpack.paths import decode
 
 CATEGORIES: Final = (
@@ -135,7 +136,7 @@ class Name(NamedTuple):
         return "".join(sign + part for sign, part in signs if part)
 
 
-_PARTS = re.compile(r"([^_.@]*)(?:_([^.@]*))?(?:\.([^@]*))?(?:@(.*))?\Z", re.DOTALL)
+_PARTS = late.pattern(r"([^_.@]*)(?:_([^.@]*))?(?:\.([^@]*))?(?:@(.*))?\Z", re.DOTALL)
 
 
 def split(name: str) -> Name:

@@ -5,10 +5,11 @@ Source: glibc nss/nss_database.c and nss/nss_action_parse.c.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
-_ACTION = re.compile(r"\[[^\]]*\]?")
+from elfpack import late
+
+_ACTION = late.pattern(r"\[[^\]]*\]?")
 
 
 def parse(text: str) -> dict[str, tuple[str, ...]]:

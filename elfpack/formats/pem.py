@@ -9,23 +9,25 @@ import binascii
 import re
 from collections.abc import Iterable
 
+from elfpack import late
+
 _BEGIN = b"-----BEGIN "
 _MARK = b"CERTIFICATE-----"
 _KEYS = (b"PRIVATE KEY", b"PuTTY-User-Key-File")
 """Part of each label of a private key (``RSA PRIVATE KEY``, ``PGP PRIVATE KEY BLOCK``, ...), and
 the first word of another form."""
 _WIDE = b"P\0R\0I\0V\0A\0T\0E"
-_MARKED = re.compile(
+_MARKED = late.pattern(
     rb"-{2,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{2,5}|PuTTY-User-Key-File-[0-9]"
 )
-_ALONE = re.compile(
+_ALONE = late.pattern(
     rb"^(?:\xef\xbb\xbf)?[ \t]*"
     rb"-{4,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}[ \t\r]*$",
     re.MULTILINE,
 )
-_HEADER = re.compile(rb"(?:Proc-Type|DEK-Info|Comment|Version|Subject|Charset|Hash):[^\n\\]*")
-_BETWEEN = re.compile(rb"\\[nrt]|[\s\"',|>]+")
-_BODY = re.compile(rb"[A-Za-z0-9+/]{32}")
+_HEADER = late.pattern(rb"(?:Proc-Type|DEK-Info|Comment|Version|Subject|Charset|Hash):[^\n\\]*")
+_BETWEEN = late.pattern(rb"\\[nrt]|[\s\"',|>]+")
+_BODY = late.pattern(rb"[A-Za-z0-9+/]{32}")
 _BEHIND = 1024
 """Bytes behind a mark that are looked at, and kept of the piece before."""
 _LABELS = ("CERTIFICATE", "X509 CERTIFICATE")

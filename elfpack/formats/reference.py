@@ -6,17 +6,17 @@ ParseNormalizedNamed() (what a name without a host stands for).
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
+from elfpack import late
 from elfpack.errors import RequestError
 
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
+_HOST = late.pattern(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_IDENTIFIER = re.compile(r"[a-f0-9]{64}")
+_PATH = late.pattern(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_TAG = late.pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_IDENTIFIER = late.pattern(r"[a-f0-9]{64}")
 _MOST = 255
 """Characters of a name without its tag."""
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
+from elfpack import late
 from elfpack.paths import decode
 
 LONGEST: Final = 1 << 20
@@ -83,7 +84,7 @@ _STARTING = (b"clone", b"clone2", b"clone3", b"fork", b"vfork")
 
 # A process's number (-f; -Y puts a name behind it), up to four columns (-t, -tt, -ttt, -r; -n and
 # -i in brackets), then a call, the rest of one, a signal or an end.
-_LINE = re.compile(
+_LINE = late.pattern(
     rb"(?:\[pid\s+(\d+)(?:<[^>]*>)?\]\s+|(\d+)(?:<[^>]*>)?\s+|\s*)"
     rb"(?:(?:\+?\d[\d:]*(?:[.,]\d+)?|\(\+?\s*[\d.]+\)|\[[^\]]{1,40}\])\s+){0,4}"
     rb"(?:([a-z_][a-z0-9_]*)\(|<\.\.\. ([a-z_][a-z0-9_]*) resumed>\s?|(---|\+\+\+) )"
@@ -94,12 +95,12 @@ _DESCRIPTOR = rb"(AT_FDCWD|-?\d+)(?:" + _DECORATED + rb")?"
 _STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)'
 # Behind a string may stand the dots of one that is cut, and the label that --secontext tells.
 _NAME = rb"(?:" + _DESCRIPTOR + rb",\s*)?" + rb'"([^"\\]*(?:\\.[^"\\]*)*)"(\.\.\.)?(?: \[[^\]]*\])?'
-_FIRST = re.compile(_NAME, re.DOTALL)
-_NEXT = re.compile(rb",\s*" + _NAME, re.DOTALL)
-_ALONE = re.compile(_DESCRIPTOR + rb"\s*\Z", re.DOTALL)
-_WORD = re.compile(rb"\b(?:O|AT)_[A-Z_]+")
+_FIRST = late.pattern(_NAME, re.DOTALL)
+_NEXT = late.pattern(rb",\s*" + _NAME, re.DOTALL)
+_ALONE = late.pattern(_DESCRIPTOR + rb"\s*\Z", re.DOTALL)
+_WORD = late.pattern(rb"\b(?:O|AT)_[A-Z_]+")
 # Strings and decorated descriptors are stepped over: a name may hold what looks like a result.
-_RESULT = re.compile(
+_RESULT = late.pattern(
     _STRING
     + rb"|<(?:[^<>]|<[^<>]{0,400}>){0,4200}>"
     + rb"|\)\s*= (?:(\d+)(?:"
@@ -107,12 +108,12 @@ _RESULT = re.compile(
     + rb")?|(?:-\d+|\?)(?: (E[A-Z0-9]+))?|(0x[0-9a-f]+))",
     re.DOTALL,
 )
-_ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)", re.DOTALL)
+_ESCAPE = late.pattern(rb"\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)", re.DOTALL)
 _SHORT = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"v": b"\v", b"f": b"\f"}
-_CHANGED = re.compile(rb"<pid changed to (\d+) \.\.\.>\Z")
-_SUPERSEDED = re.compile(rb"superseded by execve in pid (\d+)")
-_CHILD = re.compile(rb"SIGCHLD \{[^}]{0,300}?si_pid=(\d+)")
-_BORN = re.compile(rb"\)\s*= (\d+)")
+_CHANGED = late.pattern(rb"<pid changed to (\d+) \.\.\.>\Z")
+_SUPERSEDED = late.pattern(rb"superseded by execve in pid (\d+)")
+_CHILD = late.pattern(rb"SIGCHLD \{[^}]{0,300}?si_pid=(\d+)")
+_BORN = late.pattern(rb"\)\s*= (\d+)")
 
 
 def unquoted(raw: bytes) -> bytes:

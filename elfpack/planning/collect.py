@@ -6,7 +6,6 @@ One loop, which only grows a set and so ends: what was added may wake a module.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from elfpack.elf.file import Abi, ElfFile
@@ -65,17 +64,17 @@ class Member(NamedTuple):
     """The number of the object that opens it, in the last closure around it."""
 
 
-@dataclass
 class Collection:
     """What was collected; :mod:`elfpack.planning.place` decides where it goes."""
 
-    members: list[Member] = field(default_factory=list)
-    scripts: list[tuple[Script, Wanted | None]] = field(default_factory=list)
-    files: list[AddedFile] = field(default_factory=list)
-    additions: dict[Addition, RuntimeModule] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    faults: list[Finding] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.members: list[Member] = []
+        self.scripts: list[tuple[Script, Wanted | None]] = []
+        self.files: list[AddedFile] = []
+        self.additions: dict[Addition, RuntimeModule] = {}
+        self.findings: list[Finding] = []
+        self.faults: list[Finding] = []
+        self.missing: list[str] = []
 
 
 class Collector:

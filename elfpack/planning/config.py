@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from elfpack import late
 from elfpack.errors import RequestError
 from elfpack.paths import components, is_utf8, normal
 
-_PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
+_PORT = late.pattern(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
 _LAST_PORT = 65535
 _LAST_ID = 2**31 - 1
 """Source: moby/sys/user, maxID."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from elfpack import late
 from elfpack.blob import Ahead, Source
 from elfpack.elf.constant import Paths, constants, paths
 from elfpack.elf.golang import GoProgram, read_go
@@ -28,7 +29,7 @@ V = TypeVar("V")
 _NOTE_ABI_TAG = 1
 # What a stripped static program shows of the look-ups that it carries: names of glibc's internal
 # functions in assertions (nss/XXX-lookup.c), and names of files that only one function reads.
-_LOOKUP = re.compile(rb"\0(__nss_[a-z]+_lookup2)(?=\0)")
+_LOOKUP = late.pattern(rb"\0(__nss_[a-z]+_lookup2)(?=\0)")
 _CARRIED = {
     b"passwd": "getpwuid",
     b"group": "getgrgid",
@@ -43,9 +44,9 @@ _CARRIED = {
 }
 # One that was linked with a glibc before 2.34 has the names of the functions that it opens a name
 # service for, and only those. Source: glibc 2.31 nss/getXXbyYY_r.c, DB_LOOKUP_FCT.
-_OPENED = re.compile(rb"(?<=\0)(get[0-9a-z]{2,20}_r)(?=\0)")
+_OPENED = late.pattern(rb"(?<=\0)(get[0-9a-z]{2,20}_r)(?=\0)")
 _READERS = {b"/etc/gai.conf": "getaddrinfo"}
-_FILES = re.compile(rb"(/etc/(?:gai\.conf|passwd|group|services))\0")
+_FILES = late.pattern(rb"(/etc/(?:gai\.conf|passwd|group|services))\0")
 _MUSL_READERS = {
     b"/etc/passwd": "getpwuid",
     b"/etc/group": "getgrgid",

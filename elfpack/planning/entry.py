@@ -5,17 +5,19 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from elfpack.blob import Blob
 from elfpack.elf.file import Abi
 from elfpack.errors import Finding
-from elfpack.formats.oci import Platform
 from elfpack.loader.closure import Closure
 from elfpack.loader.hwcaps import BASELINE
 from elfpack.loader.records import Hit
 from elfpack.paths import sort_key
 from elfpack.planning.config import PLAIN, ImageConfig
+
+if TYPE_CHECKING:
+    from elfpack.formats.oci import Platform
 
 SET_ID = stat.S_ISUID | stat.S_ISGID
 
@@ -34,28 +36,23 @@ class Reason(NamedTuple):
     """How that object has the symbol, for the reason of a runtime module."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One path of the image."""
-
+class Directory(NamedTuple):
     path: str
     """Absolute, normal; no component before the last is a link in the plan."""
     reason: Reason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Directory(Entry):
     mode: int = 0o755
     owner: tuple[int, int] = (0, 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Symlink(Entry):
+class Symlink(NamedTuple):
+    path: str
+    reason: Reason
     target: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Regular(Entry):
+class Regular(NamedTuple):
+    path: str
+    reason: Reason
     blob: Blob
     mode: int = 0o644
     owner: tuple[int, int] = (0, 0)
@@ -68,10 +65,11 @@ class Regular(Entry):
     """The content is made of the source's, not the same."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HardLink(Entry):
+class HardLink(NamedTuple):
     """A second name of a regular file of the plan."""
 
+    path: str
+    reason: Reason
     target: str
     """The path of the first name."""
     mode: int
@@ -82,8 +80,11 @@ class HardLink(Entry):
     capability: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+Entry = Directory | Symlink | Regular | HardLink
+"""One path of the image."""
+
+
+class Placed(NamedTuple):
     """A closure and where its program is in the image."""
 
     closure: Closure
@@ -147,7 +148,7 @@ def watched(plan: Plan, watch: Callable[[int], object]) -> Plan:
     return replace(
         plan,
         entries=tuple(
-            replace(e, blob=e.blob._replace(watch=watch)) if isinstance(e, Regular) else e
+            e._replace(blob=e.blob._replace(watch=watch)) if isinstance(e, Regular) else e
             for e in plan.entries
         ),
     )

@@ -43,7 +43,7 @@ class Stripper:
                 if isinstance(edit, ElfFault):
                     refused.setdefault(edit.message, []).append(entry.path)
                 elif edit is not None:
-                    entry = replace(entry, blob=_edited(entry.blob, edit), edited=True)
+                    entry = entry._replace(blob=_edited(entry.blob, edit), edited=True)
                     count += 1
             entries.append(entry)
         after = replace(plan, entries=tuple(entries))

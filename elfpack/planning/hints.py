@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from elfpack import late
 from elfpack.elf.file import ElfFile
 from elfpack.errors import Finding
 from elfpack.loader.files import Files
@@ -31,7 +32,7 @@ _EXECUTE = (
     *("posix_spawn", "posix_spawnp"),
 )
 _TRACE = "--with strace=LOG packs what a run used"
-_LIBRARY = re.compile(r".\.so(\.[0-9]+)*\Z")
+_LIBRARY = late.pattern(r".\.so(\.[0-9]+)*\Z")
 _LOOKED_AT = 20
 _COMMANDS = ("bin", "sbin")
 """Directories on a PATH: nobody means all of them."""
@@ -46,6 +47,8 @@ _NAMED = 3
 class _Interpreter(NamedTuple):
     """Programs and libraries that read their own library from a directory."""
 
+    starts: tuple[str, ...]
+    """With what their names begin: few names are looked at closer."""
     names: re.Pattern[str]
     below: str = ""
     """The directory, from that of the program; ``{}`` is the first group of the name."""
@@ -56,19 +59,27 @@ class _Interpreter(NamedTuple):
 
 
 _INTERPRETERS = (
-    _Interpreter(re.compile(r"(?:lib)?python(3\.\d+)\w*(?:\.so.*)?\Z"), "../lib/python{}", "os.py"),
-    _Interpreter(re.compile(r"(?:libjli\.so)()\Z"), "..", "lib/modules"),
     _Interpreter(
-        re.compile(r"(?:perl[\d.]*|libperl\.so.*)()\Z"),
-        compiled=re.compile(r"/(?!etc/).*/perl(-base|5)?(/[\d.]+)?\Z"),
+        ("python", "libpython"),
+        late.pattern(r"(?:lib)?python(3\.\d+)\w*(?:\.so.*)?\Z"),
+        "../lib/python{}",
+        "os.py",
+    ),
+    _Interpreter(("libjli.so",), late.pattern(r"(?:libjli\.so)()\Z"), "..", "lib/modules"),
+    _Interpreter(
+        ("perl", "libperl"),
+        late.pattern(r"(?:perl[\d.]*|libperl\.so.*)()\Z"),
+        compiled=late.pattern(r"/(?!etc/).*/perl(-base|5)?(/[\d.]+)?\Z"),
     ),
     _Interpreter(
-        re.compile(r"(?:ruby[\d.]*|libruby.*\.so.*)()\Z"),
-        compiled=re.compile(r"/.*/ruby/(vendor_ruby/)?[\d.]+\Z"),
+        ("ruby", "libruby"),
+        late.pattern(r"(?:ruby[\d.]*|libruby.*\.so.*)()\Z"),
+        compiled=late.pattern(r"/.*/ruby/(vendor_ruby/)?[\d.]+\Z"),
     ),
     _Interpreter(
-        re.compile(r"(?:tclsh[\d.]*|libtcl[\d.]+so.*)()\Z"),
-        compiled=re.compile(r"/(?!.*/include/).*/tcl[\d.]+\Z"),
+        ("tclsh", "libtcl"),
+        late.pattern(r"(?:tclsh[\d.]*|libtcl[\d.]+so.*)()\Z"),
+        compiled=late.pattern(r"/(?!.*/include/).*/tcl[\d.]+\Z"),
     ),
 )
 
@@ -195,7 +206,7 @@ def _libraries(this: Object, seen: _Seen, told: set[str]) -> Iterator[Finding]:
     """The library directories of an interpreter."""
     for name in dict.fromkeys((basename(this.hit.real_path), this.soname)):
         for kind in _INTERPRETERS:
-            match = kind.names.match(name)
+            match = kind.names.match(name) if name.startswith(kind.starts) else None
             if match is None:
                 continue
             found = [d for d in _of(kind, match[1] or "", this, seen) if d not in told]

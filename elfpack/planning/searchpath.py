@@ -8,7 +8,6 @@ and a name in it answers for every program of the image.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from elfpack.errors import Finding
 from elfpack.formats import ldcache
@@ -30,26 +29,24 @@ _USUAL = ("/lib", "/usr/local/lib", "/usr/lib")
 """musl's own directories, which a path file replaces. Source: ldso/dynlink.c, load_library()."""
 
 
-@dataclass
 class _Cache:
     """One ``ld.so.cache``."""
 
-    little: bool
-    entries: dict[tuple[str, int, str], tuple[ldcache.Entry, Difference]] = field(
-        default_factory=dict
-    )
-    """By name, flags and subdirectory: a loader takes one object for them."""
-    directories: dict[str, None] = field(default_factory=dict)
+    def __init__(self, *, little: bool) -> None:
+        self.little = little
+        self.entries: dict[tuple[str, int, str], tuple[ldcache.Entry, Difference]] = {}
+        """By name, flags and subdirectory: a loader takes one object for them."""
+        self.directories: dict[str, None] = {}
 
 
-@dataclass
 class _Directories:
     """One path file of musl."""
 
-    before: dict[str, None] = field(default_factory=dict)
-    """What LD_LIBRARY_PATH, or an rpath that leads elsewhere now, had found: it comes first."""
-    known: dict[str, None] = field(default_factory=dict)
-    """What the root's own path file had found: it keeps the order that it has there."""
+    def __init__(self) -> None:
+        self.before: dict[str, None] = {}
+        """What LD_LIBRARY_PATH, or an rpath that leads elsewhere now, had found: it comes first."""
+        self.known: dict[str, None] = {}
+        """What the root's own path file had found: it keeps the order that it has there."""
 
 
 class SearchPath:
@@ -90,7 +87,7 @@ class SearchPath:
 
     def _add(self, path: str, loader: Loader, lost: Difference) -> bool:
         abi = lost.hit.elf.abi
-        cache = self._caches.setdefault(path, _Cache(abi.little))
+        cache = self._caches.setdefault(path, _Cache(little=abi.little))
         if cache.little != abi.little:
             self._conflict(lost, "a cache of the other byte order", "make an image for each")
             return False

@@ -3,8 +3,7 @@ private keys."""
 
 from __future__ import annotations
 
-import re
-
+from elfpack import late
 from elfpack.blob import chunks
 from elfpack.errors import Finding
 from elfpack.formats import pem
@@ -12,7 +11,7 @@ from elfpack.loader.files import Files
 from elfpack.paths import basename
 from elfpack.root.walk import Place
 
-_NAMED = re.compile(r"(?:g?shadow|opasswd)(?:[.~-].*)?\Z|.*\.keytab\Z")
+_NAMED = late.pattern(r"(?:g?shadow|opasswd)(?:[.~-].*)?\Z|.*\.keytab\Z")
 """The same, and copies of it, wherever it is."""
 _NAMES = tuple(f"{name}{copy}" for name in ("shadow", "gshadow") for copy in ("", "-"))
 _ACCOUNTS = (*(f"/etc/{name}" for name in _NAMES), "/etc/security/opasswd")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
+from elfpack import late
 from elfpack.blob import Source
 from elfpack.elf.constant import MOST, Paths
 from elfpack.elf.golang import GoProgram
@@ -35,7 +36,7 @@ _Import = tuple[Object, str | None, str | None, str, str]
 """The object, the symbol's version, the libc of the program, how the object has the symbol, and
 what shows it."""
 _GO = "linked into"
-_RELEASE = re.compile(rb"\bstable release version ([0-9]{1,4}\.[0-9]{1,4})\b")
+_RELEASE = late.pattern(rb"\bstable release version ([0-9]{1,4}\.[0-9]{1,4})\b")
 """Source: glibc csu/version.c, banner."""
 
 
@@ -162,7 +163,7 @@ class ClosureView:
         found, wanted = self.paths(this).alone, encode(path)
         if wanted in found or len(found) < MOST:
             return wanted in found
-        pattern = re.compile(rb"/(?<=\0/)" + re.escape(wanted[1:]) + rb"(?=\0)")
+        pattern = late.pattern(rb"/(?<=\0/)" + re.escape(wanted[1:]) + rb"(?=\0)")
         return self.holds(this, pattern)
 
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import ClassVar
 
+from elfpack import late
 from elfpack.errors import RequestError
 from elfpack.formats import pem
 from elfpack.paths import join, parent
@@ -29,7 +29,7 @@ _MOST = 16 << 20
 _LINKS = 40
 """Links followed on the way to a file, as Linux does."""
 # Source: openssl crypto/x509/by_dir.c, get_cert_by_subject_ex().
-_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+\Z")
+_HASHED = late.pattern(r"[0-9a-f]{8}\.[0-9]+\Z")
 _MOZILLA = "libnssckbi.so"
 _P11_KIT = (
     "/usr/share/p11-kit/modules",

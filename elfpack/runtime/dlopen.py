@@ -5,11 +5,11 @@ Source: UAPI.12, "ELF Note for dlopen() Metadata"; dlopen(3).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import ClassVar
 
+from elfpack import late
 from elfpack.formats.dlopennote import OWNER, REQUIRED, SUGGESTED, TYPE, NoteFault, Opens, parse
 from elfpack.paths import decode
 from elfpack.runtime.module import Addition, AddObject, Evidence, Found, Hint, Lacking, Object, View
@@ -18,9 +18,9 @@ from elfpack.runtime.nearest import did_you_mean
 STRINGS = "strings"
 _VALUES = (SUGGESTED, STRINGS)
 _OPENING = ("dlopen", "dlmopen")
-_ENDING = re.compile(rb"\.so(?:\.[0-9]{1,9}){0,4}(?=\0)")
+_ENDING = late.pattern(rb"\.so(?:\.[0-9]{1,9}){0,4}(?=\0)")
 """The end of a string that may name a library."""
-_NAME = re.compile(r"(?:/(?:[^/%$]+/)+)?[A-Za-z0-9_][A-Za-z0-9_.+-]*\.so(?:\.[0-9]+)*\Z")
+_NAME = late.pattern(r"(?:/(?:[^/%$]+/)+)?[A-Za-z0-9_][A-Za-z0-9_.+-]*\.so(?:\.[0-9]+)*\Z")
 
 
 class Dlopen:

@@ -7,10 +7,10 @@ dlopen() of DIRECTORY/NAME.so. The directory is compiled in. musl has its conver
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import ClassVar
 
+from elfpack import late
 from elfpack.formats import gconv
 from elfpack.formats.gconv import Modules
 from elfpack.paths import join
@@ -37,7 +37,7 @@ _COMMON = ("UTF-16", "UTF-32", "UTF-7", "UNICODE", "ISO8859-1", "ISO8859-15", "C
 """What a library gets that does not say what it converts."""
 # These convert for their callers' wide characters and domain names, between what is built in.
 _CONTENT = ("libstdc++", "libunistring", "libidn2", "libpsl")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:()+/-]*\Z")
+_NAME = late.pattern(r"[A-Za-z0-9][A-Za-z0-9_.:()+/-]*\Z")
 _ADVICE = "install them (Debian: libc6, libc-gconv-modules-extra; Fedora: glibc-gconv-extra)"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from elfpack import late
 from elfpack.paths import decode
 from elfpack.runtime.module import View
 
@@ -21,4 +22,4 @@ def directories(view: View, pattern: re.Pattern[bytes], *, static: bool = True) 
 def compiled(last: str) -> re.Pattern[bytes]:
     """The pattern for a path that ends so: its group is what stands before. An array of
     characters, as these often are, need not follow a NUL."""
-    return re.compile(rb"(?<![!-~])(/[!-~]*?)" + re.escape(last.encode()) + rb"\0")
+    return late.pattern(rb"(?<![!-~])(/[!-~]*?)" + re.escape(last.encode()) + rb"\0")

@@ -9,10 +9,10 @@ Source: glibc locale/findlocale.c, _nl_find_locale(): the archive, locale.alias,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
+from elfpack import late
 from elfpack.formats import gconv, localearchive
 from elfpack.formats.localearchive import Archive, ArchiveFault
 from elfpack.paths import join
@@ -26,7 +26,7 @@ _COMPILED = compiled(f"/{_ARCHIVE}")
 _USUAL = "/usr/lib/locale"
 _ALIASES = "/usr/share/locale/locale.alias"
 _BUILT_IN = ("C", "POSIX")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]{0,200}\Z")
+_NAME = late.pattern(r"[A-Za-z0-9][A-Za-z0-9_.@+-]{0,200}\Z")
 _MESSAGES = "LC_MESSAGES"
 _LONGEST = 16 << 20
 _ALIKE = 0.75

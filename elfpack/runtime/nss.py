@@ -5,10 +5,10 @@ Source: glibc nss/nss_database.c (defaults), nss/nss_module.c (built in since 2.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, NamedTuple
 
+from elfpack import late
 from elfpack.formats import nsswitch
 from elfpack.runtime import older_static
 from elfpack.runtime.databases import (
@@ -34,7 +34,7 @@ _CONFIGURATION = "/etc/nsswitch.conf"
 _NETWORK = ("hosts", "networks")
 """The databases that the service dns answers for."""
 _BUILT_IN = ("files", "dns")
-_SERVICE = re.compile(r"[A-Za-z0-9_]+\Z")
+_SERVICE = late.pattern(r"[A-Za-z0-9_]+\Z")
 # musl reads these itself and knows no services. Source: musl src/network, src/passwd.
 _MUSL_FILES = ("services",)
 HOST = "host"

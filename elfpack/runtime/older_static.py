@@ -7,19 +7,19 @@ elf/dl-support.c for a static program's own dlopen(), which also loads libc.so.6
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Final
 
+from elfpack import late
 from elfpack.runtime.module import AddFile, Addition, AddProgram, Evidence, Lacking, Object, View
 
-OPENS: Final = re.compile(rb"\0(libnss_(?:%s\.so[^\0]{0,16})?)(?=\0)")
+OPENS: Final = late.pattern(rb"\0(libnss_(?:%s\.so[^\0]{0,16})?)(?=\0)")
 """From what the name of a library is made: ``libnss_``, since 2.33 ``libnss_%s.so%s``."""
-BUILT_IN: Final = re.compile(rb"\0(/etc/ethers)(?=\0)")
+BUILT_IN: Final = late.pattern(rb"\0(/etc/ethers)(?=\0)")
 """What only the service ``files`` reads; where that is built in, all of it is."""
-_LOADER: Final = re.compile(r"ld(64|-linux[0-9a-z_-]*)?\.so\.[0-9]\Z")
+_LOADER: Final = late.pattern(r"ld(64|-linux[0-9a-z_-]*)?\.so\.[0-9]\Z")
 """Source: glibc shlib-versions, "ld=..."."""
-_DIRECTORY: Final = re.compile(
+_DIRECTORY: Final = late.pattern(
     rb"(?<=\0)(/(?:usr/)?lib[0-9a-z]{0,3}/(?:[0-9a-z_]+-linux-[0-9a-z]+/)?)\0"
 )
 """What dlopen() of a static program looks through. Source: elf/Makefile, trusted-dirs.st."""

@@ -9,10 +9,10 @@ its search.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import ClassVar
 
+from elfpack import late
 from elfpack.paths import join
 from elfpack.runtime.libc import compiled, directories
 from elfpack.runtime.module import AddFile, Addition, AddLink, Hint, Lacking, View
@@ -34,7 +34,7 @@ _COMPILED = compiled("/zoneinfo")
 _COPIES = ("right", "posix")
 _MAGIC = b"TZif"
 """Source: RFC 8536, section 3.1."""
-_ZONE = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*(/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*)*\Z")
+_ZONE = late.pattern(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*(/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*)*\Z")
 
 
 class Tz:

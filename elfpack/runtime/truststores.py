@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
+from elfpack import late
 from elfpack.paths import decode, parent
 from elfpack.runtime.module import Evidence, Object, View
 
@@ -38,33 +39,33 @@ CONVENTIONAL: Final = Store(
 """What Go looks for. Source: go src/crypto/x509/root_linux.go, certFiles, certDirectories."""
 _CERT_PEM = "/cert.pem"
 # Rust ends its strings with no NUL.
-_CONVENTIONAL = re.compile(
+_CONVENTIONAL = late.pattern(
     "|".join(re.escape(f) for f in CONVENTIONAL.files if not f.endswith(_CERT_PEM)).encode()
 )
 # What of crypto/x509 is linked in only where certificates are verified by the system's, since
 # Go 1.9. Source: go src/crypto/x509/root_unix.go, root.go.
 _GO = ("crypto/x509.loadSystemRoots", "crypto/x509.initSystemRoots", "crypto/x509.systemRootsPool")
-_OPENSSL = re.compile(r"libssl\.so\.")
-_GNUTLS = re.compile(r"libgnutls\.so\.")
-_MBEDTLS = re.compile(r"libmbedtls\.so\.")
-_CURL = re.compile(r"libcurl(-[a-z]+)?\.so\.")
+_OPENSSL = "libssl.so."
+_GNUTLS = "libgnutls.so."
+_MBEDTLS = "libmbedtls.so."
+_CURL = late.pattern(r"libcurl(-[a-z]+)?\.so\.")
 _NSS = "libnss3.so"
 _HOW = "compiled into"
 # Source: openssl crypto/cversion.c or crypto/info.c, OPENSSLDIR; include/internal/cryptlib.h,
 # X509_CERT_FILE, X509_CERT_DIR; the same in LibreSSL.
-_OPENSSLDIR = re.compile(rb'OPENSSLDIR: "(/[^"\0\n]{1,1000})"')
+_OPENSSLDIR = late.pattern(rb'OPENSSLDIR: "(/[^"\0\n]{1,1000})"')
 # Source: gnutls configure.ac, default-trust-store-file and -dir; curl configure, ca-bundle and
 # ca-path.
-_BUNDLE = re.compile(rb"\0(/[!-~]{1,1000}\.(?:crt|pem))(?=\0)")
+_BUNDLE = late.pattern(rb"\0(/[!-~]{1,1000}\.(?:crt|pem))(?=\0)")
 # openSUSE's are /etc/ssl/certs/ and /var/lib/ca-certificates/pem.
-_DIRECTORY = re.compile(rb"\0(/[!-~]{0,1000}/(?:certs|pem))/?(?=\0)")
-_PKCS11 = re.compile(rb"\0(pkcs11:)(?=\0)")
+_DIRECTORY = late.pattern(rb"\0(/[!-~]{0,1000}/(?:certs|pem))/?(?=\0)")
+_PKCS11 = late.pattern(rb"\0(pkcs11:)(?=\0)")
 # The variable that OpenSSL reads where it looks for its default file: what is linked in for that.
 # Source: openssl crypto/x509/x509_def.c.
-_BY_DEFAULT = re.compile(rb"SSL_CERT_FILE")
+_BY_DEFAULT = late.pattern(rb"SSL_CERT_FILE")
 # The name of a function of libssl, in what it reports as an error.
-_LIBSSL = re.compile(rb"\0(SSL_CTX_new(?:_ex)?)(?=\0)")
-_OWN_BUNDLE = re.compile(rb"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/]{8}")
+_LIBSSL = late.pattern(rb"\0(SSL_CTX_new(?:_ex)?)(?=\0)")
+_OWN_BUNDLE = late.pattern(rb"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/]{8}")
 
 
 def stores(view: View) -> Iterator[Store]:
@@ -72,13 +73,13 @@ def stores(view: View) -> Iterator[Store]:
     objects = view.objects()
     for this in objects:
         soname = this.soname
-        if _OPENSSL.match(soname):
+        if soname.startswith(_OPENSSL):
             yield from _openssl(view, this, objects)
-        elif _GNUTLS.match(soname):
+        elif soname.startswith(_GNUTLS):
             yield from _gnutls(view, this)
-        elif _MBEDTLS.match(soname):
+        elif soname.startswith(_MBEDTLS):
             yield CONVENTIONAL._replace(evidence=needed(this, objects))
-        elif _CURL.match(soname):
+        elif soname.startswith("libcurl") and _CURL.match(soname):
             yield from _curl(view, this)
         elif this.role != "library" and view.go(this) is None:
             yield from _linked_in(view, this)
@@ -97,7 +98,7 @@ def nss(view: View) -> Iterator[tuple[Object, Evidence]]:
 def pkcs11(view: View) -> Iterator[tuple[Object, Evidence]]:
     """The GnuTLS libraries that ask p11-kit, as Fedora's: no path of certificates is in them."""
     for this in view.objects():
-        if _GNUTLS.match(this.soname) and not any(_gnutls(view, this)):
+        if this.soname.startswith(_GNUTLS) and not any(_gnutls(view, this)):
             for text in view.strings(this, _PKCS11):
                 yield this, Evidence(decode(text), this.label, _HOW)
 
@@ -142,7 +143,7 @@ def _gnutls(view: View, this: Object) -> Iterator[Store]:
 def _curl(view: View, this: Object) -> Iterator[Store]:
     """What libcurl has of its own, and passes to its TLS library. Source: curl lib/vtls/openssl.c
     and gtls.c, CAfile and CApath."""
-    hashed = not any(_GNUTLS.match(name) for name in this.hit.elf.needed)
+    hashed = not any(name.startswith(_GNUTLS) for name in this.hit.elf.needed)
     yield from _compiled_in(view, this, hashed=hashed)
 
 
