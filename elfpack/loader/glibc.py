@@ -341,4 +341,5 @@ class GlibcLoaded:
         other = GlibcLoaded.__new__(GlibcLoaded)
         other._names, other._files = dict(self._names), dict(self._files)
         other._told = list(self._told)
+        other.by_name = other._names.get
         return other
