@@ -5,7 +5,6 @@ Source: UAPI.12, "ELF Note for dlopen() Metadata"; its description is a JSON arr
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final, NamedTuple
 
 OWNER: Final = "FDO"
@@ -41,6 +40,8 @@ def parse(description: bytes) -> tuple[Opens | NoteFault, ...]:
     raw = description.rstrip(b"\0")
     if len(raw) > _MOST_BYTES:
         raise NoteFault(f"a description of {len(raw)} bytes")
+    import json  # late: few objects have such a note
+
     try:
         document = json.loads(raw.decode("utf-8"))
     except UnicodeDecodeError:

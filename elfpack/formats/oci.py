@@ -8,7 +8,6 @@ for ``manifest.json`` and the name in full: moby's and containerd's image export
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -81,6 +80,8 @@ def dump(document: object) -> bytes:
     Raises:
         UnicodeEncodeError: a text has bytes that are not UTF-8, which JSON cannot hold.
     """
+    import json  # late: what an image runs on is asked for every plan
+
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 

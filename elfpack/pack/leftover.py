@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
 import stat
 
 _NAME = 200
@@ -132,4 +131,6 @@ def remove(path: bytes) -> None:
             os.chmod(top, 0o700)
         except OSError:
             pass
+    import shutil  # late: it loads every compressor that Python has
+
     shutil.rmtree(path, ignore_errors=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib.util import find_spec
 from typing import NamedTuple
 
 from elfpack.blob import Blob
@@ -58,7 +57,7 @@ def check_output(output: str) -> None:
     """
     check_place(output, [e for writer in WRITERS for e in writer.endings], "an unpacked tree")
     writer = _writer(output)
-    if writer is not None and writer.library and find_spec(writer.library) is None:
+    if writer is not None and writer.library and not _is_installed(writer.library):
         raise RequestError(
             f"{writer.library} is not installed",
             path=output,
@@ -135,3 +134,9 @@ def bytes_of(pieces: Iterable[bytes | Blob]) -> Iterator[bytes]:
             yield from piece.chunks()
         else:
             yield piece
+
+
+def _is_installed(library: str) -> bool:
+    from importlib.util import find_spec  # late: few outputs need a library
+
+    return find_spec(library) is not None

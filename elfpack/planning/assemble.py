@@ -37,6 +37,9 @@ class Assembly:
         self._keep = keep_privileges
         self._puts: dict[str, Put] = {}
         self._links: dict[str, str] = {}
+        self._ways: dict[tuple[str, bool], str] = {}
+        """Where directories are with those links followed, for what the user named and for the
+        rest: he is taken at his word."""
         self._plain: set[str] = set()
         """Paths that are no link to a directory in the root."""
         self.findings: list[Finding] = []
@@ -78,14 +81,15 @@ class Assembly:
                 self._puts[path] = put._replace(path=path)
         elif known.yields or put.yields:
             self._puts[path] = (put if known.yields else known)._replace(path=path)
-            self._links.pop(path, None)
+            self._linked(path, None)
         elif self._leads_to(known, put):
             self._puts[path] = put._replace(path=path)
-            self._links.pop(path, None)
+            self._linked(path, None)
         elif not self._same(known, put) and not self._leads_to(put, known):
             self._conflict(path, known, put)
-        if isinstance(self._puts[path].what, PutLink):
-            self._links[path] = self._puts[path].what.target  # type: ignore[union-attr]
+        what = self._puts[path].what
+        if isinstance(what, PutLink):
+            self._linked(path, what.target)
 
     def revise(self, puts: Iterable[Put]) -> None:
         """Add files that elfpack makes, in place of those that it made before."""
@@ -133,7 +137,18 @@ class Assembly:
         """The path with the plan's links followed; the last component's too for a directory."""
         parts = components(put.path)
         whole = isinstance(put.what, PutDirectory) or not parts or parts[-1] == ".."
-        last = [] if whole else [parts.pop()]
+        if whole:
+            return self._followed(parts, put)
+        # Who stand in one directory go the same way, as long as no link is added.
+        above, _, name = put.path.rpartition("/")
+        key = above, bool(put.named)
+        known = self._ways.get(key)
+        if known is None or name != parts[-1]:
+            known = self._followed(parts[:-1], put).rstrip("/")
+            self._ways[key] = known
+        return f"{known}/{parts[-1]}"
+
+    def _followed(self, parts: list[str], put: Put) -> str:
         pending = parts[::-1]
         done: list[str] = []
         followed = 0
@@ -154,7 +169,17 @@ class Assembly:
             if target.startswith("/"):
                 done.clear()
             pending.extend(components(target)[::-1])
-        return "/" + "/".join(done + last)
+        return "/" + "/".join(done)
+
+    def _linked(self, path: str, target: str | None) -> None:
+        """A path is a link now, or none any more."""
+        if self._links.get(path) == target:
+            return
+        self._ways.clear()
+        if target is None:
+            del self._links[path]
+        else:
+            self._links[path] = target
 
     def _link(self, path: str, put: Put) -> str | None:
         """The text of the link that a path is in the image, or has to be: where the root has a link
@@ -169,7 +194,7 @@ class Assembly:
             if not isinstance(there, int) and there.node.is_directory:
                 reason = Reason("link", because_of=put.path)
                 self._puts[path] = Put(path, PutLink(link.node.target), reason)
-                self._links[path] = link.node.target
+                self._linked(path, link.node.target)
                 return link.node.target
         self._plain.add(path)
         return None

@@ -253,6 +253,8 @@ class Placer:
             yield from self._added_directory(item, item.place, reason)
         elif item.destination is None:
             yield from self._natural(item.source, reason, item.source)
+        elif item.place.path == item.source:  # in a directory that was gone through: no link
+            yield Put(item.destination, PutFile(item.place), reason, item.source)
         else:
             yield from self._moved(item.source, item.destination, reason, item.source)
 

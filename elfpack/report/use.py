@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Sequence
@@ -19,6 +18,8 @@ def command(plan: Plan, output: str, form: str, host: str, *, owned: bool = True
     words += _platform(plan, host)
     if plan.entrypoint is not None:
         # Exec form: an image from scratch has no shell to split a line at spaces.
+        import json  # late: nothing is written with --dry-run
+
         words += ["--change", f"ENTRYPOINT {json.dumps([plan.entrypoint])}"]
     owner = "" if owned else "--owner=0 --group=0 "
     makers = {

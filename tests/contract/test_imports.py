@@ -25,7 +25,7 @@ FLOORS = (
     ("loader",),
     ("elf", "root"),
     ("formats",),
-    ("blob", "paths", "errors"),
+    ("blob", "paths", "errors", "late"),
 )
 """From the top. A room may import itself and the floors below; the ground floor is one room."""
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -189,8 +189,40 @@ def test_check_loads_no_planning(tmp_path: Path) -> None:
     assert not strange
 
 
-def test_layer_loads_no_editor() -> None:
-    assert "lief" not in _loaded("layer", "-q", "--dry-run", "/usr/bin/env")
+LAYER_NEVER = {"lief", "elftools", "json", "hashlib", "tarfile", "pathlib", "shutil", "subprocess"}
+
+
+def test_layer_loads_little() -> None:
+    loaded = _loaded("layer", "-q", "--dry-run", "/usr/bin/env")
+    assert "elfpack.planning.make" in loaded
+    assert not loaded & LAYER_NEVER
+
+
+_COMPILED = """
+import re, sys
+sys.path[:0] = sys.argv[1:3]
+import click
+made = []
+compile = re.compile
+re.compile = lambda *given: made.append(given) or compile(*given)
+import elfpack.api.planning, elfpack.cli.layer, elfpack.planning.make
+print(len(made))
+"""
+
+
+def test_layer_compiles_few_patterns_before_they_are_needed() -> None:
+    homes = (str(ROOT.parent), str(Path(click.__file__).parent.parent))
+    done = subprocess.run(
+        [sys.executable, "-S", "-E", "-c", _COMPILED, *homes],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert int(done.stdout) <= MOST_PATTERNS
+
+
+MOST_PATTERNS = 10
 
 
 def test_help_loads_no_command() -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import re
 import struct
 
 import pytest
 
 from elfpack.blob import from_bytes
-from elfpack.elf.constant import LONGEST, MOST, constants
+from elfpack.elf.constant import LONGEST, MOST, constants, paths
 from elfpack.elf.layout import ElfFault
 from tests.elfbuild import elf
 
 NAME = re.compile(rb"\0(/[a-z]+)(?=\0)")
 END = re.compile(rb"\.so(?=\0)")
-PIECE = 1 << 20
+PIECE = 1 << 18
 
 
 def found(raw: bytes, pattern: re.Pattern[bytes] = NAME, *, whole: bool = False) -> list[bytes]:
@@ -93,3 +94,41 @@ def test_segments_that_overlap_or_lie_outside() -> None:
 def test_a_file_that_is_none() -> None:
     with pytest.raises(ElfFault):
         found(b"text")
+
+
+ALONE = re.compile(rb"\0(/[!-9;-~]{3,1000})(?=\0)")
+LISTED = re.compile(rb"[\0:\"](/[!-9;-~]{3,1000}?)(?=[\0:\"])")
+
+
+def test_first_match_is_enough() -> None:
+    raw = segments((R, b"\0/a\0/b\0"))
+    assert constants(from_bytes(raw, "x").open(), NAME, most=1) == (b"/a",)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_paths_are_those_of_two_patterns(seed: int) -> None:
+    """What is found from slash to slash in one go is what the patterns say."""
+    dice = random.Random(seed)
+    text = bytes(dice.choices(b'\0\0/:"ab\x80 ', [6, 6, 9, 2, 2, 9, 9, 1, 1], k=3000))
+    found = paths(from_bytes(segments((R, text)), "x").open())
+    assert found.alone == tuple(dict.fromkeys(ALONE.findall(text)))
+    assert found.listed == tuple(dict.fromkeys(LISTED.findall(text)))
+
+
+@pytest.mark.parametrize("at", [0, 1, PIECE - 9, PIECE - 2, PIECE - 1, PIECE, PIECE + 1])
+def test_paths_where_a_piece_ends(at: int) -> None:
+    text = b"\1" * at + b"\0/usr/lib\0/a/b:/c/d\0" + b"\1" * PIECE + b'"/e/f"'
+    found = paths(from_bytes(segments((R, text)), "x").open())
+    assert found.alone == (b"/usr/lib",)
+    assert found.listed == (b"/usr/lib", b"/a/b", b"/c/d", b"/e/f")
+
+
+def test_paths_of_two_segments_and_at_their_ends() -> None:
+    found = paths(from_bytes(segments((R, b"/usr/lib\0/usr/x"), (R, b"/usr/y\0")), "x").open())
+    assert found == ((), ())
+
+
+def test_at_most_so_many_paths() -> None:
+    text = b"\0" + b"".join(b"/usr/%d\0" % n for n in range(MOST + 50)) + b":/usr/x:"
+    found = paths(from_bytes(segments((R, text)), "x").open())
+    assert len(found.alone) == len(found.listed) == MOST

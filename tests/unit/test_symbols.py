@@ -6,7 +6,15 @@ import pytest
 
 from elfpack.blob import BytesSource
 from elfpack.elf import constants as c
-from elfpack.elf.symbols import Symbol, Symbols, read_symbols
+from elfpack.elf.layout import ElfFault, read_layout
+from elfpack.elf.symbols import (
+    Symbol,
+    Symbols,
+    imported_names,
+    read_imports,
+    read_symbols,
+    symbol_versions,
+)
 from elfpack.elf.versions import Definition, Need, read_versions
 from tests.elfbuild import elf, sysv_hash
 
@@ -49,6 +57,48 @@ def test_symbols(bits: int, little: bool, machine: int, table: str) -> None:
             Symbol("bare", None, True),
         ),
     )
+
+
+@pytest.mark.parametrize(("bits", "little", "machine", "table"), FORMS)
+def test_imported_names_are_the_imports(bits: int, little: bool, machine: int, table: str) -> None:
+    source = BytesSource(
+        elf(
+            bits=bits,
+            little=little,
+            machine=machine,
+            hash=table,
+            imports=["puts@V1", "plain", "other@V2"],
+            exports=["new@@S1", "old@S2", "bare"],
+            weak=["plain"],
+            local=["own"],
+            canonical=["old"],
+            needs={"libc.so.6": ["V1"], "libm.so.6": ["V2", "V3"]},
+            defines=["S1", "S2"],
+        )
+    )
+    layout = read_layout(source)
+    versions = symbol_versions(source, layout)
+    found = [(name.decode(), versions.of(n)) for name, n in imported_names(source, layout)]
+    assert found == [(symbol.name, symbol.version) for symbol in read_imports(source)]
+
+
+def test_imported_names_of_a_file_without_symbols() -> None:
+    source = BytesSource(elf(type=c.ET_EXEC))
+    assert not list(imported_names(source, read_layout(source)))
+    assert symbol_versions(source).of(1) is None
+
+
+def test_an_imported_name_outside_the_strings() -> None:
+    source = BytesSource(_named_far(elf(imports=["puts"])))
+    with pytest.raises(ElfFault, match="outside its string table"):
+        list(imported_names(source, read_layout(source)))
+
+
+def _named_far(raw: bytes) -> bytes:
+    """The same file, its imported symbol with a name behind the string table."""
+    layout = read_layout(BytesSource(raw))
+    start = layout.offset(layout.last(c.DT_SYMTAB) or 0) or 0
+    return raw[: start + 24] + b"\xff\xff\xff\x7f" + raw[start + 28 :]
 
 
 @pytest.mark.parametrize("table", ["gnu", "sysv", "none"])

@@ -1,0 +1,176 @@
+"""What planning reads: each file a few times, each byte of its constants once. Counts, no times."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from elfpack.blob import Source
+from elfpack.loader import around
+from elfpack.loader.closure import Closure
+from elfpack.loader.program import Program
+from elfpack.loader.records import Hit, Kind
+from elfpack.loader.resolve import Options, Resolver
+from elfpack.planning.make import make
+from elfpack.planning.request import Request
+from elfpack.root.node import Node
+from elfpack.root.tree import TreeRoot
+from elfpack.root.walk import Walker
+from tests.worlds import GLIBC, LOADER, World, tree
+
+
+class Counted:
+    """A source that counts the bytes that are read."""
+
+    def __init__(self, source: Source, path: str, read: Counter[str]) -> None:
+        self._source, self._path, self._read = source, path, read
+        self.size = source.size
+
+    def pread(self, size: int, offset: int) -> bytes:
+        raw = self._source.pread(size, offset)
+        self._read[self._path] += len(raw)
+        return raw
+
+    def changed(self) -> bool:
+        return self._source.changed()
+
+    def close(self) -> None:
+        self._source.close()
+
+
+class CountingRoot:
+    """A world that counts what is asked of it."""
+
+    label = "the world"
+
+    def __init__(self, world: World) -> None:
+        self._tree: TreeRoot = tree(world)
+        self.nodes: Counter[str] = Counter()
+        self.opened: Counter[str] = Counter()
+        self.read: Counter[str] = Counter()
+
+    def node(self, directory: str, name: str) -> Node | int:
+        self.nodes[f"{directory}/{name}"] += 1
+        return self._tree.node(directory, name)
+
+    def entries(self, directory: str) -> tuple[str, ...] | int:
+        return self._tree.entries(directory)
+
+    def capabilities(self, directory: str, name: str, node: Node) -> bytes:
+        return self._tree.capabilities(directory, name, node)
+
+    def open(self, directory: str, name: str, node: Node) -> Source:
+        path = f"{directory}/{name}"
+        self.opened[path] += 1
+        return Counted(self._tree.open(directory, name, node), path, self.read)
+
+
+PROGRAMS = ("/a", "/b", "/c")
+LIBRARIES = tuple(f"/lib64/lib{n}.so" for n in range(20))
+WORLD = {
+    **GLIBC,
+    **{path: "exe needs=" + ",".join(p.rpartition("/")[2] for p in LIBRARIES) for path in PROGRAMS},
+    **dict.fromkeys(LIBRARIES, "lib imports=open,close,puts"),
+    "/lib64/lib0.so": "lib imports=getpwuid,dlopen,execve",
+}
+
+
+@pytest.fixture(name="root")
+def _root() -> Iterator[CountingRoot]:
+    root = CountingRoot(WORLD)
+    make(Resolver(root), Options(), Request(programs=PROGRAMS))
+    yield root
+
+
+def test_files_are_opened_a_few_times(root: CountingRoot) -> None:
+    """For what decides loading, for its symbols and notes, for its constants; and what imports a
+    symbol that matters for its versions."""
+    for path in LIBRARIES[1:]:
+        assert root.opened[path] <= 3
+    assert root.opened["/lib64/lib0.so"] <= 5
+
+
+def test_constants_are_read_once() -> None:
+    """A large file whose strings are most of it: they are read for what decides loading, for the
+    names of symbols, and gone through for paths."""
+    root = CountingRoot({**WORLD, "/lib64/lib1.so": f"lib soname={'x' * 300_000}"})
+    make(Resolver(root), Options(), Request(programs=PROGRAMS))
+    found = Walker(root).find("/lib64/lib1.so")
+    assert not isinstance(found, int)
+    assert root.read["/lib64/lib1.so"] < 3.5 * found.node.size
+
+
+def test_settle_reads_nothing_again(root: CountingRoot) -> None:
+    """The loader's own bytes tell its rules, in the root and in the image."""
+    assert root.opened[LOADER] <= 4
+
+
+def test_what_is_loaded_is_looked_at_once_for_all_that_is_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[Closure] = []
+    original = around._loaded
+
+    def counted(closure: Closure, place: int, search: object) -> object:
+        looked.append(closure)
+        return original(closure, place, search)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(around, "_loaded", counted)
+    resolver = Resolver(tree({**WORLD, **{f"/p/{n}.so": "lib needs=lib1.so" for n in range(9)}}))
+    opener = resolver.resolve("/a", Options())
+    for number in range(9):
+        path = f"/p/{number}.so"
+        hit = resolver.open_hit(path, Kind.PATH, Options())
+        assert isinstance(hit, Hit)
+        closure = resolver.closure(Program(path, path, hit), Options(), LOADER, (opener,))
+        assert [library.path for library in closure.libraries] == ["/lib64/lib1.so"]
+    assert looked == [opener]
+
+
+def test_a_name_that_one_opening_found_is_not_known_to_the_next() -> None:
+    """Each is opened by itself: what is known of the program is shared, and stays as it was."""
+    world = {
+        **GLIBC,
+        "/a": "exe needs=liba.so runpath=/one",
+        "/one/liba.so": "lib",
+        "/one/libother.so": "-> liba.so",
+        "/two/libother.so": "lib",
+        "/p/first.so": "lib needs=libother.so runpath=/one",
+        "/p/second.so": "lib needs=libother.so runpath=/two",
+    }
+    resolver = Resolver(tree(world))
+    opener = resolver.resolve("/a", Options())
+    found = []
+    for path in ("/p/first.so", "/p/second.so"):
+        hit = resolver.open_hit(path, Kind.PATH, Options())
+        assert isinstance(hit, Hit)
+        closure = resolver.closure(Program(path, path, hit), Options(), LOADER, (opener,))
+        found.append([library.path for library in closure.libraries])
+    assert found == [["/one/liba.so"], ["/two/libother.so"]]
+
+
+def test_the_way_to_a_directory_is_gone_once() -> None:
+    world = {"/usr/lib": "-> share/lib", **{f"/usr/share/lib/d/{n}": "text x" for n in range(50)}}
+    root = CountingRoot(world)
+    walker = Walker(root)
+    for number in range(50):
+        place = walker.trace(f"/usr/lib/d/{number}")
+        assert not isinstance(place, int)
+        assert [hop.path for hop in place.hops] == ["/usr/lib"]
+    assert root.nodes["/usr/lib"] == 1
+    assert max(root.nodes[f"/usr/share/lib/d/{number}"] for number in range(50)) == 1
+
+
+@pytest.mark.parametrize("links", [39, 40, 41])
+def test_links_on_the_way_count_to_the_limit(links: int) -> None:
+    """As many as the kernel follows, however much of the way was gone before."""
+    world = {f"/d/{n}": f"-> {n + 1}" for n in range(links)}
+    world |= {f"/d/{links}/file": "text x", "/d/x": "-> /d/0/file"}
+    walker = Walker(tree(world))
+    walker.directory("/d/1")
+    fresh = Walker(tree(world))
+    for path in ("/d/0/file", "/d/x", "/d/1/file", "/d/x/.."):
+        known, new = walker.trace(path), fresh._walk(path, True)
+        assert known == new if isinstance(new, int) else not isinstance(known, int)
