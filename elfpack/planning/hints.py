@@ -197,7 +197,8 @@ class _Seen:
         """The directories whose paths are compiled into an object."""
         found = self.view.paths(this)
         searched = f"{this.hit.elf.rpath}:{this.hit.elf.runpath}".split(":")
-        for path in dict.fromkeys(normal(decode(one)) for one in (*found.alone, *found.listed)):
+        raw = dict.fromkeys((*found.alone, *found.listed))
+        for path in dict.fromkeys(normal(decode(one)) for one in raw):
             if path not in searched and self.directory(path) is not None:
                 yield path
 

@@ -15,7 +15,7 @@ from elfpack.formats import gconv
 from elfpack.formats.gconv import Modules
 from elfpack.paths import join
 from elfpack.runtime import older_static
-from elfpack.runtime.libc import compiled, directories
+from elfpack.runtime.libc import directories
 from elfpack.runtime.module import (
     AddFile,
     Addition,
@@ -32,7 +32,7 @@ from elfpack.runtime.nearest import did_you_mean
 _SYMBOL = "iconv_open"
 _CONFIGURATION = "gconv-modules"
 _CACHE = "gconv-modules.cache"
-_COMPILED = compiled(f"/{_CACHE}")
+_COMPILED = f"/{_CACHE}"
 _COMMON = ("UTF-16", "UTF-32", "UTF-7", "UNICODE", "ISO8859-1", "ISO8859-15", "CP1252")
 """What a library gets that does not say what it converts."""
 # These convert for their callers' wide characters and domain names, between what is built in.

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from elfpack import late
-from elfpack.paths import decode
+from elfpack.paths import decode, encode
 from elfpack.runtime.module import View
 
+_BREAK = late.pattern(rb"[^!-~]")
 
-def directories(view: View, pattern: re.Pattern[bytes], *, static: bool = True) -> tuple[str, ...]:
-    """The directories that match in each libc.so.6, and in programs that are ``static``."""
+
+def directories(view: View, last: str, *, static: bool = True) -> tuple[str, ...]:
+    """What stands before ``last`` in the paths that end so, in each libc.so.6, and in programs that
+    are ``static``."""
     found: dict[str, None] = {}
     for this in view.objects():
         dynamic = this.libc == "glibc" and this.soname == "libc.so.6"
         if dynamic or (static and this.libc is None and this.role != "library"):
-            found.update(dict.fromkeys(map(decode, view.strings(this, pattern))))
+            for text in view.strings(this, _ending(last), whole=True):
+                # An array of characters, as these often are, need not follow a NUL.
+                above = _BREAK.split(text[: -len(encode(last))])[-1]
+                if above.startswith(b"/"):
+                    found[decode(above)] = None
     return tuple(found)
 
 
-def compiled(last: str) -> re.Pattern[bytes]:
-    """The pattern for a path that ends so: its group is what stands before. An array of
-    characters, as these often are, need not follow a NUL."""
-    return late.pattern(rb"(?<![!-~])(/[!-~]*?)" + re.escape(last.encode()) + rb"\0")
+@lru_cache
+def _ending(last: str) -> re.Pattern[bytes]:
+    return re.compile(re.escape(encode(last)) + rb"(?=\0)")

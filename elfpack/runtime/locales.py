@@ -17,12 +17,12 @@ from elfpack.formats import gconv, localearchive
 from elfpack.formats.localearchive import Archive, ArchiveFault
 from elfpack.paths import join
 from elfpack.runtime.gconv import needs
-from elfpack.runtime.libc import compiled, directories
+from elfpack.runtime.libc import directories
 from elfpack.runtime.module import AddBytes, AddFile, Addition, AddLink, Hint, Lacking, View
 from elfpack.runtime.nearest import did_you_mean
 
 _ARCHIVE = "locale-archive"
-_COMPILED = compiled(f"/{_ARCHIVE}")
+_COMPILED = f"/{_ARCHIVE}"
 _USUAL = "/usr/lib/locale"
 _ALIASES = "/usr/share/locale/locale.alias"
 _BUILT_IN = ("C", "POSIX")

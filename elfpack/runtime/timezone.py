@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from elfpack import late
 from elfpack.paths import join
-from elfpack.runtime.libc import compiled, directories
+from elfpack.runtime.libc import directories
 from elfpack.runtime.module import AddFile, Addition, AddLink, Hint, Lacking, View
 from elfpack.runtime.nearest import did_you_mean
 
@@ -28,7 +28,7 @@ _PLACES = (
     "/usr/lib/zoneinfo",
     "/usr/share/lib/zoneinfo",
 )
-_COMPILED = compiled("/zoneinfo")
+_COMPILED = "/zoneinfo"
 # The same zones twice more, with leap seconds counted and without: half of the bytes of the tree,
 # for names that hardly anybody sets. What a link leads to comes along.
 _COPIES = ("right", "posix")
