@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from elfpack.elf import constants as c
@@ -201,17 +202,28 @@ class Resolver:
         count, but the program's does.
         Source: glibc elf/dl-load.c, _dl_map_object(); musl ldso/dynlink.c, dlopen().
         """
-        for one in (closure, *closure.around):
-            known = self._named(one).get(name)
-            if known is not None:
-                return known
+        return self.opener(closure, options, number)(name)
+
+    def opener(
+        self, closure: Closure, options: Options, number: int | None = None
+    ) -> Callable[[str], Hit | None]:
+        """:meth:`opened` for many names."""
+        known = [self._named(one) for one in (closure, *closure.around)]
         search = self.search(closure, options)
         program = (closure.around or (closure,))[0]
         scope = Scope(search.rules.chain(program.hits[0], ()))
         if number is not None and search.rules.follows_callers:
             scope = search.rules.scope(closure.hits[number], _chain(closure, number, search.rules))
-        found = search.find(name, scope, search.table(scope))
-        return found if isinstance(found, Hit) else None
+        table = search.table(scope)
+
+        def opened(name: str) -> Hit | None:
+            for names in known:
+                if name in names:
+                    return names[name]
+            found = search.find(name, scope, table)
+            return found if isinstance(found, Hit) else None
+
+        return opened
 
     def mode(self, hit: Hit) -> int:
         """``st_mode`` of an object's file; 0 if it is gone."""

@@ -93,6 +93,8 @@ class Collector:
         self._run: set[str] = set()
         """The paths of programs that modules added."""
         self._secrets = Secrets(resolver.files)
+        self._identities: dict[int, frozenset[tuple[int, int]]] = {}
+        """By the id() of closures, which are kept as members."""
         self._views: dict[tuple[int, ...], ClosureView] = {}
         self.found = Collection()
 
@@ -354,13 +356,21 @@ class Collector:
         number, opener = addition.found.opener
         by = self.found.members[number].closure
         around = (*by.around, by)
-        if any(hit.identity == h.identity for closure in around for h in closure.hits):
+        if any(hit.identity in self._loaded(closure) for closure in around):
             return
         loader = around[0].loader
         program = Program(addition.name, hit.path, hit)
         path = loader.path if loader is not None else None
         closure = self._resolver.closure(program, self._options, path, around)
         self._member(Member(closure, None, reason, opener=opener))
+
+    def _loaded(self, closure: Closure) -> frozenset[tuple[int, int]]:
+        """What is loaded in a closure: a program opens hundreds of libraries."""
+        known = self._identities.get(id(closure))
+        if known is None:
+            known = frozenset([hit.identity for hit in closure.hits])
+            self._identities[id(closure)] = known
+        return known
 
     def _added_program(self, path: str, reason: Reason) -> None:
         """What a module runs, or a library at a path. What no loader would load is a file."""

@@ -7,7 +7,7 @@ beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from elfpack.errors import Finding
 from elfpack.loader.closure import Closure
@@ -46,6 +46,8 @@ class Placer:
         """What each path leads to: many closures have the same libraries."""
         self._objects: dict[int, list[str]] = {}
         """Where the objects of each closure are, by its id(): they live as long as the plan."""
+        self._paths: dict[int, dict[tuple[int, int], str]] = {}
+        """The same by identity, of closures that something is opened in."""
 
     def run(self, found: Collection, directories: tuple[MadeDirectory, ...]) -> Iterator[Put]:
         for script, want in found.scripts:
@@ -144,6 +146,7 @@ class Placer:
         yield from self._libraries(closure, objects)
         yield from self._aliases(closure, objects, aliases)
         self._objects[id(closure)] = objects
+        self._paths.pop(id(closure), None)
         self.programs.append(
             Placed(
                 closure=closure,
@@ -182,13 +185,9 @@ class Placer:
 
     def _libraries(self, closure: Closure, placed: list[str]) -> Iterator[Put]:
         """The libraries of a closure; ``placed`` has the paths of those before, and grows."""
-        loaded = {
-            hit.identity: path
-            for around in closure.around
-            for hit, path in zip(around.hits, self._objects[id(around)], strict=True)
-        }
+        around = [self._placed(one) for one in closure.around]
         for number, hit in enumerate(closure.hits[1:], start=1):
-            known = hit.path if hit.via.kind is Kind.INTERPRETER else loaded.get(hit.identity)
+            known = hit.path if hit.via.kind is Kind.INTERPRETER else _loaded(around, hit)
             if known is not None:  # it is put for the program, or for who opens the library
                 placed.append(known)
                 continue
@@ -198,6 +197,14 @@ class Placer:
             requester = closure.label(closure.requesters[number])
             reason = Reason("library", closure.names[number], requester)
             yield from self._put(join(self._cwd, hit.path), path, reason)
+
+    def _placed(self, closure: Closure) -> dict[tuple[int, int], str]:
+        """Where each object of a closure is."""
+        known = self._paths.get(id(closure))
+        if known is None:
+            pairs = zip(closure.hits, self._objects[id(closure)], strict=True)
+            known = self._paths[id(closure)] = {hit.identity: path for hit, path in pairs}
+        return known
 
     def _aliases(self, closure: Closure, objects: list[str], aliases: list[str]) -> Iterator[Put]:
         """The other names that the loader looks for, and finds to be a file that it has."""
@@ -284,6 +291,14 @@ class Placer:
             case AddDirectory():
                 made = PutDirectory(addition.mode, addition.owner)
                 yield Put(addition.path, made, reason, yields=addition.yields)
+
+
+def _loaded(around: Iterable[Mapping[tuple[int, int], str]], hit: Hit) -> str | None:
+    """Where an object is that is loaded already; of several places the last."""
+    found = None
+    for placed in around:
+        found = placed.get(hit.identity, found)
+    return found
 
 
 def _has_origin(text: str) -> bool:

@@ -243,13 +243,15 @@ def _opened(
         openers.append((None, None))
     for opener, number in openers:
         by = places.get(opener) if opener is not None else None
+        opens = here[0].opener(closure, options, number)
+        opens_there = image.resolver.opener(again, inside, by)
         for one in opened.get(opener, ()):
             if closure.hits[0].elf.abi[:3] != one.hit.elf.abi[:3]:
                 continue
-            hit = here[0].opened(closure, one.name, options, number)
+            hit = opens(one.name)
             if hit is None or hit.identity != one.hit.identity:
                 continue  # this program would not open it here either
-            found = image.resolver.opened(again, one.name, inside, by)
+            found = opens_there(one.name)
             if found is None or found.identity != one.hit.identity:
                 instead = found.path if found is not None else ""
                 yield Difference(Fault.LIBRARY, placed, one.hit, one.name, one.hit.path, instead)

@@ -68,7 +68,7 @@ class ClosureView:
         self._contents = contents
         self._config = config
         self._objects = tuple(_objects(seen))
-        self._programs: list[tuple[int, Closure]] | None = None
+        self._programs: list[tuple[int, Callable[[str], Hit | None]]] | None = None
         self._index: dict[str, tuple[_Import, ...]] = {}
         """Who has a symbol, for each that was asked for."""
         self._linked: dict[tuple[int, int], int] | None = None
@@ -287,21 +287,21 @@ class ClosureView:
     def opened_by_libc(self, name: str) -> tuple[Found, ...]:
         found: dict[tuple[int, int], Found] = {}
         known = self._contents.opened
-        for number, closure in self._openers():
+        for number, opens in self._openers():
             key = number, None, name
             if key not in known:
-                hit = self._resolver.opened(closure, name, self._options)
+                hit = opens(name)
                 known[key] = None if hit is None else Found(hit, (number, None))
             one = known[key]
             if one is not None:
                 found.setdefault(one.hit.identity, one)
         return tuple(found.values())
 
-    def _openers(self) -> Sequence[tuple[int, Closure]]:
-        """The programs whose glibc opens libraries by itself."""
+    def _openers(self) -> Sequence[tuple[int, Callable[[str], Hit | None]]]:
+        """The programs whose glibc opens libraries by itself, and what it would find."""
         if self._programs is None:
             self._programs = [
-                (number, closure)
+                (number, self._resolver.opener(closure, self._options))
                 for number, closure in self._closures.items()
                 if closure.loader is not None
                 and closure.loader.libc == GLIBC
