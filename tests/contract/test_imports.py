@@ -129,7 +129,8 @@ PLAIN_LOADS = {
 """All that ``deps PROGRAM`` loads of ours for a program of glibc: by package its modules."""
 PLAIN_STDLIB = {
     *("abc", "builtins", "codecs", "collections", "contextlib", "copyreg", "encodings", "enum"),
-    *("errno", "fnmatch", "functools", "genericpath", "io", "itertools", "keyword", "marshal"),
+    *("errno", "fnmatch", "functools", "gc", "genericpath", "io", "itertools", "keyword"),
+    "marshal",
     *("operator", "os", "posix", "posixpath", "re", "reprlib", "sre_compile", "sre_constants"),
     *("sre_parse", "stat", "struct", "sys", "time", "types", "typing", "warnings", "zipimport"),
 }
