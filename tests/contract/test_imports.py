@@ -120,7 +120,7 @@ PLAIN_LOADS = {
     "elfpack.elf": ("constants", "file", "layout", "notes", "reader", "strings"),
     "elfpack.formats": ("ldcache",),
     "elfpack.loader": (
-        *("closure", "env", "files", "glibc", "hwcaps", "identify", "machine", "program"),
+        *("closure", "common", "env", "files", "glibc", "hwcaps", "identify", "machine", "program"),
         *("records", "remarks", "resolve", "search", "system", "tokens", "walk"),
     ),
     "elfpack.report": ("ldd", "trail"),
