@@ -1,11 +1,9 @@
 """Runs the steps of a loader for one name, and remembers what it found."""
 
-from __future__ import annotations
-
 import errno
 import stat
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from elfpack.elf.file import Malformed
 from elfpack.loader.glibc import Glibc
@@ -31,7 +29,7 @@ class Loaded(Protocol):
     def add(self, number: int, name: str, hit: Hit) -> None: ...
     def forget(self, number: int) -> None: ...
     def interpreter_is(self, number: int) -> None: ...
-    def copy(self) -> Loaded: ...
+    def copy(self) -> "Loaded": ...
 
 
 Rules: TypeAlias = "Glibc | Musl"
@@ -47,6 +45,20 @@ def _rules(system: System) -> Rules:
     return Musl(system)
 
 
+class _Look(NamedTuple):
+    """What there is at a path, for all who look there."""
+
+    outcome: Outcome
+    detail: str
+    answer: Answer
+    """Its :class:`Via` is of nobody."""
+    mode: int = 0
+
+
+def _judged(path: str, outcome: Outcome, detail: str) -> _Look:
+    return _Look(outcome, detail, Refusal(path, detail) if outcome is Outcome.FATAL else None)
+
+
 class Search:
     """The searches of one loader in one root, each made once for all that ask the same."""
 
@@ -58,6 +70,7 @@ class Search:
         self._plain: dict[Scope, dict[str, Hit]] = {}
         self._common: dict[Scope, dict[str, Hit]] = {}
         self._listed_files: dict[str, tuple[Probe, Answer]] = {}
+        self._looks: dict[str, _Look] = {}
         self._existing: dict[str, tuple[str, ...]] = {}
         """What is there of the subdirectories of each directory."""
         self.around: dict[int, tuple[Closure, Loaded]] = {}
@@ -182,37 +195,41 @@ class Search:
         return ""
 
     def _try(self, path: str, via: Via, *, setuid: bool = False) -> tuple[Probe, Answer]:
+        look = self._looks.get(path)
+        if look is None:
+            look = self._looks[path] = self._look(path)
+        outcome, detail, answer, mode = look
+        if isinstance(answer, Hit):
+            answer = Hit(path, answer.real_path, answer.elf, answer.identity, via)
+        if setuid and outcome is Outcome.FOUND and not mode & stat.S_ISUID:
+            detail = "not set-uid, as a preload of a set-id program has to be"
+            return Probe(path, via, Outcome.SKIPPED, detail), None
+        return Probe(path, via, outcome, detail), answer
+
+    def _look(self, path: str) -> _Look:
+        """What the loader makes of a candidate, however it comes to it."""
         files = self.system.files
         # An empty path, as a damaged cache may have, names nothing: path_resolution(7).
         place = files.find(self.system.absolute(path)) if path else errno.ENOENT
         if isinstance(place, int):
-            if place == errno.EACCES:
-                self.denied.setdefault(path)
-            outcome, detail = self.rules.judge_error(place, self._directory_exists(path, place))
-            return self._probe(path, via, outcome, detail)
+            return self._unopened(path, place, self._directory_exists(path, place))
         if not place.node.is_regular:
-            outcome, detail = self.rules.judge_special(place.node.is_directory)
-            return self._probe(path, via, outcome, detail)
+            return _judged(path, *self.rules.judge_special(place.node.is_directory))
         content = files.content(place)
         if isinstance(content, int):
-            if content == errno.EACCES:
-                self.denied.setdefault(path)
-            outcome, detail = self.rules.judge_error(content, True)
-            return self._probe(path, via, outcome, detail)
+            return self._unopened(path, content, True)
         outcome, detail = self.rules.judge(content, place.node.size)
         if outcome is not Outcome.FOUND:
-            return self._probe(path, via, outcome, detail)
-        if setuid and not place.node.mode & stat.S_ISUID:
-            detail = "not set-uid, as a preload of a set-id program has to be"
-            return self._probe(path, via, Outcome.SKIPPED, detail)
-        probe = Probe(path, via, outcome)
+            return _judged(path, outcome, detail)
         if isinstance(content, Malformed):
-            return probe, Refusal(path, content.message)
-        return probe, Hit(path, place.path, content, place.node.identity, via)
+            return _Look(outcome, "", Refusal(path, content.message), place.node.mode)
+        hit = Hit(path, place.path, content, place.node.identity, Via(Kind.PATH))
+        return _Look(outcome, "", hit, place.node.mode)
 
-    def _probe(self, path: str, via: Via, outcome: Outcome, detail: str) -> tuple[Probe, Answer]:
-        probe = Probe(path, via, outcome, detail)
-        return probe, Refusal(path, detail) if outcome is Outcome.FATAL else None
+    def _unopened(self, path: str, number: int, directory_exists: bool) -> _Look:
+        if number == errno.EACCES:
+            self.denied.setdefault(path)
+        return _judged(path, *self.rules.judge_error(number, directory_exists))
 
     def _directory_exists(self, path: str, number: int) -> bool:
         # It decides nothing for the first two; a relative one is never looked at: fillin_rpath().
