@@ -19,7 +19,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from elfpack.blob import BytesSource, Source
+from elfpack.blob import Source
 from elfpack.errors import InputError
 from elfpack.formats.tar import Member, Segments, TarFault, members
 from elfpack.paths import encode
@@ -30,7 +30,7 @@ from elfpack.root.walk import Walker
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 _META = ".wh..wh."
-_WHOLE = 64 << 20
+_WHOLE = 128 << 20
 """Bytes of a compressed ELF file that is looked at in memory."""
 _TEXT = 1 << 20
 """Bytes of a file in ``/etc`` that is kept."""
@@ -163,25 +163,29 @@ class ArchiveRoot:
     def _keep(self, source: Forward, member: Member, number: int) -> None:
         if self._kept >= _KEPT or member.segments is not None:
             return
-        size = member.size
-        raw, pages = b"", set[int]()
+        size, offset = member.size, member.offset
+        pages: set[int] | range = range(0)
         if member.magic == b"\x7fELF":
-            whole = self._probe is not None and size <= _WHOLE
-            raw = source.pread(size if whole else min(size, PAGE), member.offset)
-            pages = {0}
-            if self._probe is not None and whole:
-                touched = Touched(BytesSource(raw))
-                self._probe(touched)
-                pages |= touched.pages
+            source.hold(offset)
+            pages = {0} | self._probed(source, member)
         elif member.magic.startswith(b"#!"):
-            raw, pages = source.pread(min(size, PAGE), member.offset), {0}
+            pages = range(1)
         elif size <= _TEXT and _components(member.name)[:1] == ["etc"]:
-            raw = source.pread(size, member.offset)
-            pages = set(range(-(-size // PAGE)))
+            pages = range(-(-size // PAGE))
         if pages:
-            kept = {n: raw[n * PAGE : (n + 1) * PAGE] for n in pages}
-            self._pages[number, member.offset] = kept
-            self._kept += PAGE * len(kept)
+            part = Part(source, offset, size)
+            self._pages[number, offset] = {n: part.pread(PAGE, n * PAGE) for n in pages}
+            self._kept += PAGE * len(pages)
+            source.release()
+
+    def _probed(self, source: Forward, member: Member) -> set[int]:
+        """The pages of an ELF file that will be read, all of it being held."""
+        size, offset = member.size, member.offset
+        if self._probe is None or size > _WHOLE or not source.pread(1, offset + size - 1):
+            return set()
+        touched = Touched(Part(source, offset, size))
+        self._probe(touched)
+        return touched.pages
 
     def _add(self, layer: int, member: Member, label: str) -> None:
         raw = member.name.rstrip("/")
