@@ -37,11 +37,12 @@ class Files:
         """The file at an absolute guest path, links followed; an errno if there is none."""
         return self.walker.find(path)
 
-    def content(self, place: Place) -> Content:
-        """The ELF record of a regular file."""
+    def content(self, place: Place, source: Source | None = None) -> Content:
+        """The ELF record of a regular file; ``source`` are its bytes, if it is open."""
         known = self._content.get(place.node.identity)
         if known is None:
-            known = self._content.setdefault(place.node.identity, self._read(place))
+            found = self._read(place) if source is None else _record(source)
+            known = self._content.setdefault(place.node.identity, found)
         return known
 
     def adopt(self, other: Files, identities: Iterable[tuple[int, int]]) -> None:
@@ -86,8 +87,13 @@ class Files:
         except OSError as e:
             return e.errno or errno.EIO
         try:
-            return reader.read(source)
-        except OSError as e:
-            return e.errno or errno.EIO
+            return _record(source)
         finally:
             source.close()
+
+
+def _record(source: Source) -> Content:
+    try:
+        return reader.read(source)
+    except OSError as e:
+        return e.errno or errno.EIO
