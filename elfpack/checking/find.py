@@ -6,7 +6,6 @@ import errno
 import stat
 from typing import NamedTuple
 
-from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.debugfile import is_debug_file
 from elfpack.elf.file import ElfFile, Malformed
@@ -86,30 +85,23 @@ def _directory(files: Files, directory: str, found: Found) -> list[str]:
 
 
 def _look(files: Files, place: Place, found: Found) -> None:
-    head = place.node.head
-    if head is not None:
-        _judge(files, place, found, head, None)
-        return
+    """The file is opened once, where its first bytes are known as well as where they are not."""
     try:
         source = files.open(place)
     except OSError:
         found.unread.append(place.path)
         return
     try:
-        _judge(files, place, found, source.pread(4, 0), source)
+        head = source.pread(4, 0)
+        if head == b"\x7fELF":
+            _elf(files, place, found, files.study(place, source))
+        # A script without the bit is read by a program that was told to.
+        elif head.startswith(b"#!") and place.node.mode & 0o111:
+            found.scripts.append(place)
     except OSError:
         found.unread.append(place.path)
     finally:
         source.close()
-
-
-def _judge(files: Files, place: Place, found: Found, head: bytes, source: Source | None) -> None:
-    """By its first bytes; ``source`` are its bytes, if it is open."""
-    if head == b"\x7fELF":
-        _elf(files, place, found, files.content(place, source))
-    # A script without the bit is read by a program that was told to.
-    elif head.startswith(b"#!") and place.node.mode & 0o111:
-        found.scripts.append(place)
 
 
 def _elf(files: Files, place: Place, found: Found, content: Content) -> None:
