@@ -11,6 +11,7 @@ from __future__ import annotations
 import stat
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final, NamedTuple
 
 from elfpack.paths import decode
@@ -76,6 +77,10 @@ class Member(NamedTuple):
     """``security.capability``."""
     segments: Segments | None = None
     """Of a sparse file."""
+
+
+_made = partial(tuple.__new__, Member)
+"""``Member(*fields)`` without a step in Python."""
 
 
 def is_tar(head: bytes) -> bool:
@@ -164,11 +169,11 @@ class _Index:
         at += BLOCK
         if header[156] != _FILE:
             link = decode(header[157:behind])
-            return Member(name, _TYPES[header[156]], mode & 0o7777, 0, at, link)
+            return _made((name, _TYPES[header[156]], mode & 0o7777, 0, at, link, b"", b"", None))
         if header[end - 1] == _SLASH:
             return None
         magic = window[inside + BLOCK : inside + BLOCK + min(4, size)]
-        return Member(name, stat.S_IFREG, mode & 0o7777, size, at, "", magic)
+        return _made((name, stat.S_IFREG, mode & 0o7777, size, at, "", magic, b"", None))
 
     def _next(self, at: int, last: str) -> tuple[bytes | None, int, dict[str, bytes]]:
         """The next member's own header, where its data begin, and what goes before it."""
