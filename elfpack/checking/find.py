@@ -10,7 +10,7 @@ from elfpack.elf import constants as c
 from elfpack.elf.debugfile import is_debug_file
 from elfpack.elf.file import ElfFile, Malformed
 from elfpack.errors import InputError
-from elfpack.loader.files import Files
+from elfpack.loader.files import Content, Files
 from elfpack.root.node import Node
 from elfpack.root.walk import Place
 
@@ -85,26 +85,26 @@ def _directory(files: Files, directory: str, found: Found) -> list[str]:
 
 
 def _look(files: Files, place: Place, found: Found) -> None:
-    head = place.node.head
-    if head is None:
-        try:
-            source = files.open(place)
-            try:
-                head = source.pread(4, 0)
-            finally:
-                source.close()
-        except OSError:
-            found.unread.append(place.path)
-            return
-    if head == b"\x7fELF":
-        _elf(files, place, found)
-    # A script without the bit is read by a program that was told to.
-    elif head.startswith(b"#!") and place.node.mode & 0o111:
-        found.scripts.append(place)
+    """The file is opened once, where its first bytes are known as well as where they are not."""
+    try:
+        source = files.open(place)
+    except OSError:
+        found.unread.append(place.path)
+        return
+    try:
+        head = source.pread(4, 0)
+        if head == b"\x7fELF":
+            _elf(files, place, found, files.study(place, source))
+        # A script without the bit is read by a program that was told to.
+        elif head.startswith(b"#!") and place.node.mode & 0o111:
+            found.scripts.append(place)
+    except OSError:
+        found.unread.append(place.path)
+    finally:
+        source.close()
 
 
-def _elf(files: Files, place: Place, found: Found) -> None:
-    content = files.content(place)
+def _elf(files: Files, place: Place, found: Found, content: Content) -> None:
     if isinstance(content, int):
         found.unread.append(place.path)
     elif isinstance(content, Malformed):

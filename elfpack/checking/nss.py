@@ -39,18 +39,22 @@ def rule(seen: Survey) -> Iterator[Finding]:
     raw = seen.files.read_all(_PATH, TEXT_LIMIT)
     if not isinstance(raw, bytes):
         return
-    from elfpack.runtime.databases import DATABASES  # most images have no such file
-
-    asked: dict[str, list[str]] = {}
-    for database, services in nsswitch.parse(decode(raw)).items():
-        for service in services if database in DATABASES else ():
-            asked.setdefault(service, []).append(database)
+    named = nsswitch.parse(decode(raw))
     programs = [p for p in seen.programs if p.closure.loader and p.closure.loader.libc == GLIBC]
-    missing = {
-        service: databases
-        for service, databases in asked.items()
+    lacking = {
+        service
+        for service in dict.fromkeys(name for services in named.values() for name in services)
         if _has_data(seen, service) and _lacking(seen, programs, service)
     }
+    if not lacking:
+        return
+    from elfpack.runtime.databases import DATABASES  # with all modules, and little is lacking
+
+    missing: dict[str, list[str]] = {}
+    for database, services in named.items():
+        for service in services if database in DATABASES else ():
+            if service in lacking:
+                missing.setdefault(service, []).append(database)
     if missing:
         yield from _told(seen, programs, missing, _Importers(seen, DATABASES))
 

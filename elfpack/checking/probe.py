@@ -6,22 +6,23 @@ from elfpack.blob import Source
 from elfpack.elf import reader
 from elfpack.elf.debugfile import is_debug_file
 from elfpack.elf.file import Malformed
-from elfpack.elf.layout import ElfFault, read_layout
+from elfpack.elf.layout import ElfFault
 from elfpack.elf.strings import Strings
 from elfpack.elf.symbols import read_symbols
-from elfpack.elf.versions import read_versions
+from elfpack.elf.versions import versions_of
 from elfpack.loader.files import LOADER_LIMIT
 
 
 def probe(source: Source) -> None:
     """Read it. What is wrong with it is told later."""
-    elf = reader.read(source)
-    if isinstance(elf, Malformed) or not elf.dynamic:
+    elf, layout = reader.read_laid_out(source)
+    if isinstance(elf, Malformed) or layout is None or not elf.dynamic:
         is_debug_file(source)
         return
     try:
-        read_versions(source)
-        Strings(source, read_layout(source)).whole()
+        strings = Strings(source, layout)
+        versions_of(source, layout, strings)
+        strings.whole()
         if elf.of_musl:
             read_symbols(source)
     except ElfFault:

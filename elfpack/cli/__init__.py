@@ -30,10 +30,11 @@ def _run(argv: list[str]) -> int:
 
 
 def _is_plain(argv: list[str]) -> bool:
-    """Whether there is nothing to parse: ``deps PROGRAM...``, no option, and no shell that asks
-    for completion."""
-    options = any(argument.startswith("-") for argument in argv)
-    return argv[:1] == ["deps"] and len(argv) > 1 and not options and _COMPLETE not in os.environ
+    """Whether there is nothing to parse: ``deps PROGRAM...`` or ``check ROOTFS``, no option, and
+    no shell that asks for completion."""
+    if any(argument.startswith("-") for argument in argv) or _COMPLETE in os.environ:
+        return False
+    return (argv[:1] == ["deps"] and len(argv) > 1) or (argv[:1] == ["check"] and len(argv) == 2)
 
 
 _COMPLETE = "_ELFPACK_COMPLETE"

@@ -23,11 +23,16 @@ _PAGE = 4096
 
 def read(source: Source) -> ElfFile | Malformed:
     """What decides loading, of an open file."""
+    return read_laid_out(source)[0]
+
+
+def read_laid_out(source: Source) -> tuple[ElfFile | Malformed, Layout | None]:
+    """As :func:`read`, with the layout, for who reads more of the file."""
     try:
         layout, head = read_head(source)
-        return _file(source, layout, head)
+        return _file(source, layout, head), layout
     except ElfFault as e:
-        return Malformed(e.message, e.header, source.pread(64, 0))
+        return Malformed(e.message, e.header, source.pread(64, 0)), None
 
 
 def _file(source: Source, layout: Layout, head: bytes) -> ElfFile:

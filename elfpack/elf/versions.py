@@ -62,8 +62,14 @@ def read_versions(source: Source) -> Versions:
     Raises:
         ElfFault: a table lies outside the file.
     """
-    layout = read_layout(source)
-    return versions_of(source, layout, Strings(source, layout)) if layout.tags else Versions()
+    return laid_out_versions(source, read_layout(source))
+
+
+def laid_out_versions(source: Source, layout: Layout) -> Versions:
+    """As :func:`read_versions`, by a layout that is known."""
+    if not layout.tags:
+        return Versions()
+    return versions_of(source, layout, Strings(source, layout))
 
 
 def versions_of(source: Source, layout: Layout, strings: Strings) -> Versions:

@@ -129,7 +129,7 @@ def _zstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
         ) from None
     source: Any = _Reading(chunks)
     reader = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).stream_reader(
-        source, read_across_frames=True
+        source, read_size=_STEP, read_across_frames=True
     )
     try:
         while piece := reader.read(_STEP):

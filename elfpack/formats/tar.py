@@ -11,12 +11,15 @@ from __future__ import annotations
 import stat
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final, NamedTuple
 
 from elfpack.paths import decode
 
 BLOCK: Final = 512
-_STEP = 1 << 16
+_STEP = 1 << 12
+"""Bytes that are read at a header behind a large file, of which the next is far."""
+_MOST = 1 << 16
 """Bytes of headers and small files that are read at once."""
 _SPECIAL_LIMIT = 1 << 20
 """Bytes of a pax header or a long name."""
@@ -76,6 +79,10 @@ class Member(NamedTuple):
     """Of a sparse file."""
 
 
+_made = partial(tuple.__new__, Member)
+"""``Member(*fields)`` without a step in Python."""
+
+
 def is_tar(head: bytes) -> bool:
     """Whether a file that begins like this is a tar: its first header is right, or it is empty."""
     block = head[:BLOCK]
@@ -100,6 +107,7 @@ class _Index:
         self._read = read
         self._window = b""
         self._start = 0
+        self._step = _STEP
         self._global: dict[str, bytes] = {}
         self.end = 0
 
@@ -107,9 +115,17 @@ class _Index:
         """A few bytes, by way of a window that is read at once."""
         inside = offset - self._start
         if inside < 0 or inside + size > len(self._window):
-            self._window = self._read(max(size, _STEP), offset)
-            self._start, inside = offset, 0
+            self._fill(size, offset)
+            inside = 0
         return self._window[inside : inside + size]
+
+    def _fill(self, size: int, offset: int) -> bytes:
+        """Twice as much at once where headers stand close to each other."""
+        distance = offset - self._start - len(self._window)
+        self._step = min(2 * self._step, _MOST) if distance < self._step else _STEP
+        self._window = self._read(max(size, self._step), offset)
+        self._start = offset
+        return self._window
 
     def members(self) -> Iterator[Member]:
         at = 0
@@ -134,8 +150,8 @@ class _Index:
         inside = at - self._start
         window = self._window
         if inside < 0 or inside + BLOCK + 4 > len(window):
-            self._window = window = self._read(_STEP, at)
-            self._start, inside = at, 0
+            window = self._fill(BLOCK + 4, at)
+            inside = 0
         header = window[inside : inside + BLOCK]
         if len(header) < BLOCK or header[156] not in _PLAIN or header[345] or self._global:
             return None
@@ -153,11 +169,11 @@ class _Index:
         at += BLOCK
         if header[156] != _FILE:
             link = decode(header[157:behind])
-            return Member(name, _TYPES[header[156]], mode & 0o7777, 0, at, link)
+            return _made((name, _TYPES[header[156]], mode & 0o7777, 0, at, link, b"", b"", None))
         if header[end - 1] == _SLASH:
             return None
         magic = window[inside + BLOCK : inside + BLOCK + min(4, size)]
-        return Member(name, stat.S_IFREG, mode & 0o7777, size, at, "", magic)
+        return _made((name, stat.S_IFREG, mode & 0o7777, size, at, "", magic, b"", None))
 
     def _next(self, at: int, last: str) -> tuple[bytes | None, int, dict[str, bytes]]:
         """The next member's own header, where its data begin, and what goes before it."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from elfpack.blob import Source
 from elfpack.elf import reader
 from elfpack.elf.file import ElfFile, Malformed
+from elfpack.elf.layout import ElfFault
 from elfpack.root.node import Root
 from elfpack.root.walk import Place, Walker
+
+if TYPE_CHECKING:
+    from elfpack.elf.versions import Versions
 
 LOADER_LIMIT = 16 << 20
 """Bytes of a loader; real ones have less than two million."""
@@ -32,6 +37,8 @@ class Files:
         self.root = root
         self.walker = Walker(root)
         self._content: dict[tuple[int, int], Content] = {}
+        self.versions: dict[tuple[int, int], Versions] = {}
+        """By identity, of what was studied; none of a file whose tables are broken."""
 
     def find(self, path: str) -> Place | int:
         """The file at an absolute guest path, links followed; an errno if there is none."""
@@ -42,6 +49,27 @@ class Files:
         known = self._content.get(place.node.identity)
         if known is None:
             known = self._content.setdefault(place.node.identity, self._read(place))
+        return known
+
+    def study(self, place: Place, source: Source) -> Content:
+        """As :meth:`content`, for a file that is open: its version tables are read along."""
+        identity = place.node.identity
+        known = self._content.get(identity)
+        if known is None:
+            from elfpack.elf.versions import Versions, laid_out_versions  # most need no versions
+
+            versions = Versions()
+            try:
+                known, layout = reader.read_laid_out(source)
+            except OSError as e:
+                known, layout = e.errno or errno.EIO, None
+            if layout is not None:
+                try:
+                    versions = laid_out_versions(source, layout)
+                except (OSError, ElfFault):
+                    pass  # as if it had none
+            self.versions.setdefault(identity, versions)
+            known = self._content.setdefault(identity, known)
         return known
 
     def adopt(self, other: Files, identities: Iterable[tuple[int, int]]) -> None:

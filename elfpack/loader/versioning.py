@@ -82,7 +82,8 @@ class Versioning:
         """None if the tables are broken."""
         known = self._versions.get(hit.identity)
         if known is None:
-            known = self._versions[hit.identity] = self._open(hit)
+            known = self._files.versions.get(hit.identity) or self._open(hit)
+            self._versions[hit.identity] = known
         return known
 
     def _open(self, hit: Hit) -> Versions:

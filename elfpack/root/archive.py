@@ -12,7 +12,7 @@ from elfpack.blob import FileSource, Source
 from elfpack.errors import InputError
 from elfpack.formats import tar
 from elfpack.formats.decompression import compression
-from elfpack.formats.manifests import ContainerConfig
+from elfpack.formats.manifests import ContainerConfig, Digest
 from elfpack.paths import encode
 from elfpack.root.archived import ArchiveRoot, Probe
 from elfpack.root.digests import Promised, Verification
@@ -48,6 +48,8 @@ class Opened:
         self._root = root
         self._probe = probe
         self._layout = Layout(root)
+        self._verified: set[tuple[str, Digest]] = set()
+        """Blobs that were held against their digests: images have layers in common."""
 
     def trees(self) -> Iterator[Tree]:
         """Each image's tree, or the root itself. A tree is closed when the next is asked for.
@@ -68,13 +70,14 @@ class Opened:
         root = ArchiveRoot(self._root.label, self._probe)
         verification = Verification([])
         layers: list[Source] = []
-        promised: list[Promised] = []
+        promised: dict[tuple[str, Digest], Promised] = {}
         try:
             for path, said in image.layers:
                 source, promise = self._layout.open(path, said)
                 layers.append(source)
-                promised += [promise] if promise is not None else []
-            verification = Verification(promised)
+                if promise is not None and (path, promise.digest) not in self._verified:
+                    promised[path, promise.digest] = promise
+            verification = Verification([*promised.values()])
             if self._is_stream:  # which two cannot read at once
                 verification.finish()
             try:
@@ -84,6 +87,7 @@ class Opened:
                 raise
             yield Tree(root, image.name or "", image.config)
             verification.finish()
+            self._verified.update(promised)
         finally:
             verification.stop()
             root.close()

@@ -17,12 +17,12 @@ from __future__ import annotations
 import errno
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
-from elfpack.blob import BytesSource, Source
+from elfpack.blob import Source
 from elfpack.errors import InputError
 from elfpack.formats.tar import Member, Segments, TarFault, members
 from elfpack.paths import encode
+from elfpack.root.entries import Entries
 from elfpack.root.node import Node
 from elfpack.root.streams import PAGE, Forward, Paged, Part, Sparse, Touched
 from elfpack.root.walk import Walker
@@ -30,7 +30,7 @@ from elfpack.root.walk import Walker
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 _META = ".wh..wh."
-_WHOLE = 64 << 20
+_WHOLE = 128 << 20
 """Bytes of a compressed ELF file that is looked at in memory."""
 _TEXT = 1 << 20
 """Bytes of a file in ``/etc`` that is kept."""
@@ -43,32 +43,20 @@ Probe = Callable[[Source], object]
 """Reads of an ELF file what will be read of it later."""
 
 
-class Entry(NamedTuple):
-    """One file of the tree. Kept small: there may be a million."""
-
-    mode: int
-    size: int
-    offset: int
-    """Where its content begins in its layer: with :attr:`layer` its identity."""
-    layer: int
-    text: str
-    """Of a link."""
-    magic: bytes
-
-
 class ArchiveRoot:
     """Directories by their real paths, entries by their names."""
 
     def __init__(self, label: str, probe: Probe | None = None) -> None:
         self.label = label
         self._probe = probe
-        self._children: dict[str, dict[str, Entry]] = {"": {}}
-        self._top = Entry(stat.S_IFDIR | 0o755, 0, -1, 0, "", b"")
+        self._entries = Entries()
+        self._children: dict[str, dict[str, int]] = {"": {}}
+        """The numbers of entries."""
+        self._top = self._entries.add(stat.S_IFDIR | 0o755, 0, (0, -1))
         self._layers: list[Source] = []
         self._made = -2
         self._resolved: dict[str, str] = {}
         """Names of directories as members have them, and their real paths."""
-        self._magics: dict[bytes, bytes] = {}
         self._segments: dict[tuple[int, int], Segments] = {}
         self._capable: dict[tuple[int, int], bytes] = {}
         self._pages: dict[tuple[int, int], dict[int, bytes]] = {}
@@ -78,14 +66,14 @@ class ArchiveRoot:
 
     def node(self, directory: str, name: str) -> Node | int:
         if not name:
-            return _node(self._top)
+            return self._entries.node(self._top)
         children = self._children.get(directory)
         if children is None:
             return errno.ENOENT
         entry = children.get(name)
         if entry is None:
             return errno.ENAMETOOLONG if len(name) > 63 and len(encode(name)) > 255 else 2
-        return _node(entry)
+        return self._entries.node(entry)
 
     def entries(self, directory: str) -> tuple[str, ...] | int:
         children = self._children.get(directory)
@@ -97,21 +85,22 @@ class ArchiveRoot:
 
     def capabilities(self, directory: str, name: str, node: Node) -> bytes:
         entry = self._children[directory][name]
-        return self._capable.get((entry.layer, entry.offset), b"")
+        return self._capable.get(self._entries.identity(entry), b"")
 
     def open(self, directory: str, name: str, node: Node) -> Source:
         entry = self._children.get(directory, {}).get(name)
-        if entry is None or not stat.S_ISREG(entry.mode):
+        if entry is None or not stat.S_ISREG(self._entries.modes[entry]):
             raise OSError(errno.EINVAL, "not a regular file")
-        layer = self._layers[entry.layer]
-        key = (entry.layer, entry.offset)
+        key = number, offset = self._entries.identity(entry)
+        layer, size = self._layers[number], self._entries.size(entry)
         segments = self._segments.get(key)
         if segments is not None:
-            stored = Part(layer, entry.offset, sum(length for _, length in segments))
-            return Sparse(stored, segments, entry.size)
-        part = Part(layer, entry.offset, entry.size, entry.magic)
+            stored = Part(layer, offset, sum(length for _, length in segments))
+            return Sparse(stored, segments, size)
+        magic = self._entries.magic(entry)
+        part = Part(layer, offset, size, magic)
         if isinstance(layer, Forward):
-            return Paged(part, self._pages.get(key, {}), entry.magic)
+            return Paged(part, self._pages.get(key, {}), magic)
         return part
 
     @property
@@ -163,25 +152,29 @@ class ArchiveRoot:
     def _keep(self, source: Forward, member: Member, number: int) -> None:
         if self._kept >= _KEPT or member.segments is not None:
             return
-        size = member.size
-        raw, pages = b"", set[int]()
+        size, offset = member.size, member.offset
+        pages: set[int] | range = range(0)
         if member.magic == b"\x7fELF":
-            whole = self._probe is not None and size <= _WHOLE
-            raw = source.pread(size if whole else min(size, PAGE), member.offset)
-            pages = {0}
-            if self._probe is not None and whole:
-                touched = Touched(BytesSource(raw))
-                self._probe(touched)
-                pages |= touched.pages
+            source.hold(offset)
+            pages = {0} | self._probed(source, member)
         elif member.magic.startswith(b"#!"):
-            raw, pages = source.pread(min(size, PAGE), member.offset), {0}
+            pages = range(1)
         elif size <= _TEXT and _components(member.name)[:1] == ["etc"]:
-            raw = source.pread(size, member.offset)
-            pages = set(range(-(-size // PAGE)))
+            pages = range(-(-size // PAGE))
         if pages:
-            kept = {n: raw[n * PAGE : (n + 1) * PAGE] for n in pages}
-            self._pages[number, member.offset] = kept
-            self._kept += PAGE * len(kept)
+            part = Part(source, offset, size)
+            self._pages[number, offset] = {n: part.pread(PAGE, n * PAGE) for n in pages}
+            self._kept += PAGE * len(pages)
+            source.release()
+
+    def _probed(self, source: Forward, member: Member) -> set[int]:
+        """The pages of an ELF file that will be read, all of it being held."""
+        size, offset = member.size, member.offset
+        if self._probe is None or size > _WHOLE or not source.pread(1, offset + size - 1):
+            return set()
+        touched = Touched(Part(source, offset, size))
+        self._probe(touched)
+        return touched.pages
 
     def _add(self, layer: int, member: Member, label: str) -> None:
         raw = member.name.rstrip("/")
@@ -201,25 +194,23 @@ class ArchiveRoot:
         else:
             self._put(directory, name, self._linked(member, label))
 
-    def _entry(self, layer: int, member: Member) -> Entry:
+    def _entry(self, layer: int, member: Member) -> int:
         key = (layer, member.offset)
         if member.segments is not None:
             self._segments[key] = member.segments
         if member.capability:
             self._capable[key] = member.capability
-        magic = self._magics.setdefault(member.magic, member.magic)
         mode = member.type | member.mode
-        return Entry(mode, member.size, member.offset, layer, member.link, magic)
+        return self._entries.add(mode, member.size, key, member.link, member.magic)
 
-    def _put(self, directory: str, name: str, entry: Entry) -> None:
-        children = self._children[directory]
+    def _put(self, directory: str, name: str, entry: int) -> None:
+        children, modes = self._children[directory], self._entries.modes
         before = children.get(name)
-        path = f"{directory}/{name}"
-        if stat.S_ISDIR(entry.mode):
-            if before is not None and not stat.S_ISDIR(before.mode):
+        if stat.S_ISDIR(modes[entry]):
+            if before is not None and not stat.S_ISDIR(modes[before]):
                 self._resolved.clear()
-            self._children.setdefault(path, {})
-        elif before is not None and stat.S_IFMT(before.mode) in (stat.S_IFDIR, stat.S_IFLNK):
+            self._children.setdefault(f"{directory}/{name}", {})
+        elif before is not None and stat.S_IFMT(modes[before]) in (stat.S_IFDIR, stat.S_IFLNK):
             self._remove(directory, name)
         children[name] = entry
 
@@ -228,11 +219,12 @@ class ArchiveRoot:
         if self._children[directory].pop(name, None) is None:
             return
         self._resolved.clear()
+        is_directory = self._entries.is_directory
         pending = [f"{directory}/{name}"]
         while pending:
             path = pending.pop()
             below = self._children.pop(path, {})
-            pending += [f"{path}/{n}" for n, e in below.items() if stat.S_ISDIR(e.mode)]
+            pending += [f"{path}/{n}" for n, e in below.items() if is_directory(e)]
 
     def _directory(self, parts: list[str], member: str, label: str) -> str:
         """The real path of a directory, made as needed. Links are followed inside the tree."""
@@ -242,20 +234,20 @@ class ArchiveRoot:
             path = f"{here}/{part}"
             if entry is None:
                 self._made -= 1
-                made = Entry(stat.S_IFDIR | 0o755, 0, self._made, 0, "", b"")
+                made = self._entries.add(stat.S_IFDIR | 0o755, 0, (0, self._made))
                 self._children[here][part] = made
                 self._children[path] = {}
-            elif stat.S_ISLNK(entry.mode):
+            elif stat.S_ISLNK(self._entries.modes[entry]):
                 place = Walker(self).find(f"{path}/")
                 if isinstance(place, int):
                     raise _refused(member, f"lies below {path}, a link that leads nowhere", label)
                 path = place.path if place.name else ""
-            elif not stat.S_ISDIR(entry.mode):
+            elif not self._entries.is_directory(entry):
                 raise _refused(member, f"lies below {path}, which is no directory", label)
             here = path
         return here
 
-    def _linked(self, member: Member, label: str) -> Entry:
+    def _linked(self, member: Member, label: str) -> int:
         """The file that a hard link is another name of."""
         parts = _inside(member.link, f"{member.name}, a hard link to {member.link},", label)
         entry = None
@@ -267,7 +259,7 @@ class ArchiveRoot:
             raise _refused(
                 member.name, f"is a hard link to {member.link}, which is not there", label
             )
-        if stat.S_ISDIR(entry.mode):
+        if self._entries.is_directory(entry):
             raise _refused(member.name, f"is a hard link to {member.link}, a directory", label)
         return entry
 
@@ -296,12 +288,6 @@ def _visible(found: Iterable[Member]) -> Iterator[Member]:
     for member in found:
         if not member.name.rstrip("/").rpartition("/")[2].startswith(WHITEOUT):
             yield member
-
-
-def _node(entry: Entry) -> Node:
-    # A device number that no kernel gives.
-    identity = (-2 - entry.layer, entry.offset)
-    return Node(entry.mode, identity, entry.size, 0, entry.text, (0, 0), entry.magic)
 
 
 def _components(name: str) -> list[str]:

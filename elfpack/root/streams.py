@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 
@@ -17,6 +18,8 @@ BUDGET = 64 << 30
 PAGE = 4096
 _BEHIND = 1 << 20
 """Bytes of a decompressed stream that are kept behind the place where it is read."""
+_SMALL = 1 << 16
+"""Bytes of a piece that is not put together with others."""
 _MANY = 1 << 14
 """Pages of one read that are not kept."""
 _UNKNOWN = 1 << 62
@@ -83,7 +86,7 @@ class Forward:
     """A stream that is read forward: decompressed data, a pipe.
 
     A place far behind the one that was read last costs a new start, so who reads many parts keeps
-    what it needs. Nothing is written anywhere.
+    what it needs, or holds a place. Nothing is written anywhere.
     """
 
     def __init__(self, begin: Callable[[], Iterator[bytes]], below: Source | None = None) -> None:
@@ -91,27 +94,64 @@ class Forward:
         self._begin = begin
         self._below = below
         self._pieces = begin()
-        self._window = bytearray()
+        self._window: deque[bytes | bytearray] = deque()
+        """Pieces as they came, small ones put together: what passes by is not copied."""
+        self._first = 0
+        """Where the first of them begins."""
         self._start = 0
+        """From where on the window may be read."""
+        self._end = 0
+        self._held = _UNKNOWN
         self.size = _UNKNOWN
 
     def pread(self, size: int, offset: int) -> bytes:
         if offset < self._start:
             self._pieces = self._begin()
             self._window.clear()
-            self._start = 0
-        while self._start + len(self._window) < offset + size:
+            self._first = self._start = self._end = 0
+        while self._end < offset + size:
             piece = next(self._pieces, None)
             if piece is None:
-                self.size = self._start + len(self._window)
+                self.size = self._end
                 break
-            self._window += piece
-            spare = min(offset, self._start + len(self._window)) - _BEHIND - self._start
-            if spare > 0:
-                del self._window[:spare]
-                self._start += spare
-        at = max(0, offset - self._start)
-        return bytes(self._window[at : at + size])
+            self._append(piece)
+            self._forget(min(offset, self._end, self._held) - _BEHIND)
+        return self._cut(offset, min(offset + size, self._end))
+
+    def hold(self, offset: int) -> None:
+        """Keep what is read from here on, until :meth:`release`."""
+        self._held = offset
+
+    def release(self) -> None:
+        self._held = _UNKNOWN
+
+    def _append(self, piece: bytes) -> None:
+        last = self._window[-1] if self._window else b""
+        if len(piece) >= _SMALL:
+            self._window.append(piece)
+        elif isinstance(last, bytearray) and len(last) < _SMALL:
+            last += piece
+        else:
+            self._window.append(bytearray(piece))
+        self._end += len(piece)
+
+    def _forget(self, bound: int) -> None:
+        self._start = max(self._start, bound)
+        while self._window and self._first + len(self._window[0]) <= self._start:
+            self._first += len(self._window.popleft())
+
+    def _cut(self, low: int, high: int) -> bytes:
+        """Found from the end: most reads are of what came last."""
+        found: list[bytes | bytearray] = []
+        behind = self._end
+        for piece in reversed(self._window):
+            if behind <= low:
+                break
+            begin = behind - len(piece)
+            if begin < high:
+                found.append(piece[max(0, low - begin) : high - begin])
+            behind = begin
+        return bytes(found[0]) if len(found) == 1 else b"".join(reversed(found))
 
     def changed(self) -> bool:
         return self._below is not None and self._below.changed()

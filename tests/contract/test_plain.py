@@ -1,4 +1,4 @@
-"""``deps PROGRAM...`` goes past the parser of options: nobody may notice."""
+"""``deps PROGRAM...`` and ``check ROOTFS`` go past the parser of options: nobody may notice."""
 
 from __future__ import annotations
 
@@ -47,6 +47,15 @@ def test_as_by_the_parser(tmp_path: Path, names: list[str]) -> None:
     program = sys.executable
     given = [program if name == "FIX" else name for name in names]
     assert _ran(tmp_path, ["deps", *given]) == _ran(tmp_path, ["deps", "--", *given])
+
+
+@pytest.mark.parametrize("name", ["nothing", "", "text", "root", "bad", os.fsdecode(b"\xff")])
+def test_check_as_by_the_parser(tmp_path: Path, name: str) -> None:
+    (tmp_path / "text").write_text("hello")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "app").write_bytes(elf(interpreter="/gone"))
+    assert _ran(tmp_path, ["check", name]) == _ran(tmp_path, ["check", "--", name])
 
 
 def test_the_shell_that_asks_for_completion_is_answered(tmp_path: Path) -> None:
