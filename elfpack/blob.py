@@ -9,7 +9,6 @@ from elfpack.errors import InputError
 
 CHUNK = 1 << 20
 """Bytes read at once when a whole file is copied."""
-_ZEROS = bytes(CHUNK)
 
 
 class Source(Protocol):
@@ -102,6 +101,10 @@ class FileSource:
             seen.st_ctime_ns,
         )
 
+    def readinto(self, view: memoryview, offset: int) -> int:
+        """As :meth:`pread`, to where the bytes shall be."""
+        return os.preadv(self._fd, (view,), offset)
+
     def data(self, offset: int) -> tuple[int, int]:
         """Where the next data at or after an offset begins and ends; the rest is holes, which
         read as zeros. Source: lseek(2), SEEK_DATA."""
@@ -136,55 +139,100 @@ class Blob(NamedTuple):
     """Told the number of bytes of each piece."""
 
     def chunks(self) -> Iterator[bytes]:
-        """The content in pieces. A file that changes meanwhile is an error."""
-        for piece in self.pieces():
-            if isinstance(piece, bytes):
-                yield piece
-                continue
-            for offset in range(0, piece, CHUNK):
-                yield _ZEROS[: piece - offset]
-
-    def pieces(self) -> Iterator[bytes | int]:
-        """As :meth:`chunks`; a number stands for a hole of so many bytes.
+        """The content in pieces. A file that changes meanwhile is an error.
 
         Raises:
             InputError: it cannot be read, or changed since it was seen.
         """
-        source = self.open()
+        buffer = memoryview(bytearray(min(self.size, CHUNK)))
+        with Reading(self) as reading:
+            while size := reading.readinto(buffer):
+                yield bytes(buffer[:size])
+
+
+class Reading:
+    """A blob that is open, and read once from its start to its end.
+
+    A context: at its end, a blob that was read and is not the same any more is refused.
+
+    Raises:
+        InputError: it cannot be read, or changed since it was seen.
+    """
+
+    __slots__ = ("_blob", "_end", "_is_hole", "offset", "source")
+
+    def __init__(self, blob: Blob) -> None:
+        self._blob = blob
+        self.source = blob.open()
+        self.offset = 0
+        """Bytes that are read."""
+        self._end = 0
+        self._is_hole = False
+
+    def __enter__(self) -> Reading:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
         try:
-            offset = 0
-            while offset < self.size:
-                piece = self._piece(source, offset)
-                length = piece if isinstance(piece, int) else len(piece)
-                if not length:
-                    raise self._changed(f"ends after {offset} of {self.size} bytes: it changed")
-                yield piece
-                offset += length
-                if self.watch is not None:
-                    self.watch(length)
-            if source.changed():
+            if kind is None and self.offset == self._blob.size and self.source.changed():
                 raise self._changed("changed")
         finally:
-            source.close()
+            self.source.close()
 
-    def _piece(self, source: Source, offset: int) -> bytes | int:
-        begin, end = offset, self.size
-        if isinstance(source, FileSource):
-            begin, end = source.data(offset)
-        if begin > offset:
-            return min(begin, self.size) - offset
+    def run(self) -> tuple[int, bool]:
+        """How many bytes from here on are of one kind, and whether that is a hole, which reads as
+        zeros. 0 at the end."""
+        size = self._blob.size
+        if self.offset >= self._end and self.offset < size:
+            begin, end = self.offset, size
+            if isinstance(self.source, FileSource):
+                begin, end = self.source.data(self.offset)
+            self._is_hole = begin > self.offset
+            self._end = min(begin if self._is_hole else end, size)
+        return self._end - self.offset, self._is_hole
+
+    def readinto(self, view: memoryview) -> int:
+        """Read on; returns how much, 0 at the end."""
+        left, is_hole = self.run()
+        view = view[:left]
+        if not left:
+            return 0
+        if is_hole:
+            view[:] = bytes(len(view))
+            self.skip(len(view))
+            return len(view)
         try:
-            return source.pread(min(CHUNK, end - offset), offset)
+            size = self._read(view)
         except OSError as e:
             raise InputError(
                 f"cannot be read: {os.strerror(e.errno or 0).lower()}",
-                path=self.label,
+                path=self._blob.label,
                 hint="check the disk that it is on",
             ) from e
+        if not size:
+            so_far = f"ends after {self.offset} of {self._blob.size} bytes"
+            raise self._changed(f"{so_far}: it changed")
+        self.skip(size)
+        return size
+
+    def _read(self, view: memoryview) -> int:
+        if isinstance(self.source, FileSource):
+            return self.source.readinto(view, self.offset)
+        piece = self.source.pread(len(view), self.offset)
+        view[: len(piece)] = piece
+        return len(piece)
+
+    def skip(self, size: int) -> None:
+        """So much was read, in whatever way."""
+        self.offset += size
+        if self._blob.watch is not None:
+            self._blob.watch(size)
 
     def _changed(self, what: str) -> InputError:
         return InputError(
-            f"{what} while it was read", path=self.label, hint="run again when nothing writes to it"
+            f"{what} while it was read",
+            path=self._blob.label,
+            hint="run again when nothing writes to it",
         )
 
 

@@ -147,7 +147,7 @@ def _opened(path: bytes, flags: int) -> Iterator[int]:
         os.close(fd)
 
 
-def write_all(chunks: Iterable[bytes], fd: int, output: str) -> int:
+def write_all(chunks: Iterable[bytes | memoryview], fd: int, output: str) -> int:
     """All of it, to a descriptor. Returns the number of bytes.
 
     Raises:
@@ -156,26 +156,45 @@ def write_all(chunks: Iterable[bytes], fd: int, output: str) -> int:
     """
     size = 0
     for chunk in _gathered(chunks):
-        view = memoryview(chunk)
-        size += len(view)
-        while view:
-            try:
-                done = os.write(fd, view)
-            except BrokenPipeError:
-                raise
-            except OSError as e:
-                raise fault(e, output) from e
-            view = view[done:]
+        with told(output):
+            size += put(chunk, fd)
     return size
 
 
-def _gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Small pieces joined: headers and small files are many."""
+def put(data: bytes | memoryview, fd: int) -> int:
+    """All of it, to a descriptor, which may take less at once. Returns the number of bytes."""
+    done = os.write(fd, data)
+    size = len(data)
+    if done < size:
+        view = memoryview(data)
+        while done < size:
+            done += os.write(fd, view[done:])
+    return size
+
+
+@contextmanager
+def told(output: str) -> Iterator[None]:
+    """What the system says of an output, as the one line for it.
+
+    Raises:
+        OutputError: it cannot be written.
+        BrokenPipeError: its reader is gone.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as e:
+        raise fault(e, output) from e
+
+
+def _gathered(chunks: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """Small pieces joined: what a compressor gives may be little at a time."""
     kept: list[bytes] = []
     size = 0
     for chunk in chunks:
         if len(chunk) < _GATHER:
-            kept.append(chunk)
+            kept.append(bytes(chunk))
             size += len(chunk)
             if size < _GATHER:
                 continue

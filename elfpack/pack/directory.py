@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 
-from elfpack.blob import Blob
+from elfpack.blob import Blob, Reading
 from elfpack.errors import OutputError
+from elfpack.pack.copying import BLOCK, copy_run
 from elfpack.paths import encode
 from elfpack.planning.entry import SET_ID, Directory, Entry, HardLink, Plan, Regular, Symlink
 
@@ -26,8 +27,9 @@ def write_tree(plan: Plan, top: bytes) -> None:
         InputError: a source changed since the plan was made.
     """
     root = os.geteuid() == 0
+    buffer = memoryview(bytearray(BLOCK))
     for entry in plan.entries:
-        _make(entry, _below(top, entry.path), top)
+        _make(entry, _below(top, entry.path), top, buffer)
     # From the inside out: a directory's time and mode are final when its content is.
     for entry in reversed(plan.entries):
         if not isinstance(entry, HardLink):
@@ -41,7 +43,7 @@ def _below(top: bytes, path: str) -> bytes:
     return top + encode(path)
 
 
-def _make(entry: Entry, path: bytes, top: bytes) -> None:
+def _make(entry: Entry, path: bytes, top: bytes, buffer: memoryview) -> None:
     match entry:
         case Directory():
             os.mkdir(path, 0o700)
@@ -50,23 +52,26 @@ def _make(entry: Entry, path: bytes, top: bytes) -> None:
         case HardLink():
             os.link(_below(top, entry.target), path, follow_symlinks=False)
         case Regular():
-            _write(entry.blob, path)
+            _write(entry.blob, path, buffer)
 
 
-def _write(blob: Blob, path: bytes) -> None:
+def _write(blob: Blob, path: bytes, buffer: memoryview) -> None:
     """The content, with the holes that the source has."""
     fd = os.open(path, _NEW, 0o600)
     try:
-        hole = False
-        for piece in blob.pieces():
-            hole = isinstance(piece, int)
-            if isinstance(piece, int):
-                os.lseek(fd, piece, os.SEEK_CUR)
-                continue
-            view = memoryview(piece)
-            while view:
-                view = view[os.write(fd, view) :]
-        if hole:
+        is_hole = False
+        with Reading(blob) as reading:
+            while True:
+                left, ends_in_hole = reading.run()
+                if not left:
+                    break
+                is_hole = ends_in_hole
+                if is_hole:
+                    os.lseek(fd, left, os.SEEK_CUR)
+                    reading.skip(left)
+                else:
+                    copy_run(reading, fd, buffer)
+        if is_hole:
             os.ftruncate(fd, blob.size)
     finally:
         os.close(fd)

@@ -15,14 +15,18 @@ from typing import NamedTuple
 
 from elfpack.errors import InputError, RequestError
 from elfpack.formats import oci, reference
+from elfpack.formats.compression import Buffer
 from elfpack.formats.oci import Descriptor, Image, Platform
 from elfpack.formats.reference import Reference
 from elfpack.pack import output as out
 from elfpack.pack.atomic import new_file, new_tree, write_all
+from elfpack.pack.copying import blocks
 from elfpack.pack.tar import directory_header, end_of, file_header, members, padding_of
 from elfpack.paths import encode, is_utf8, printable
 from elfpack.planning.entry import Plan
 
+_BLOCK = 1 << 20
+"""Bytes that are hashed at once."""
 _UNKNOWN = Descriptor(oci.LAYER, "sha256:" + 64 * "0", 0)
 
 
@@ -142,19 +146,38 @@ def write(plan: Plan, output: str, tags: Sequence[Reference]) -> WrittenImage:
 
 
 class _Digest:
-    """Chunks pass through it, and it knows their digest afterwards."""
+    """A plan's layer, which passes through it; it knows the digest afterwards."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._hash = hashlib.sha256()
         self._size = 0
 
-    def chunks(self) -> Iterator[bytes]:
-        """The plan's layer."""
-        for chunk in out.bytes_of(members(self._plan)):
-            self._hash.update(chunk)
-            self._size += len(chunk)
-            yield chunk
+    def blocks(self) -> Iterator[memoryview]:
+        """The layer. A block is valid until the next one is asked for."""
+        buffers = (memoryview(bytearray(_BLOCK)) for _ in range(2))
+        stream = blocks(members(self._plan), *buffers)
+        first = next(stream)  # a tar is never empty
+        self._size = len(first)
+        if len(first) < _BLOCK:
+            self._hash.update(first)
+            yield first
+            return
+        yield from self._beside(first, stream)
+
+    def _beside(self, block: memoryview, stream: Iterator[memoryview]) -> Iterator[memoryview]:
+        """Each block is hashed while it is written and while the next one is read."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1) as thread:
+            hashed = thread.submit(self._hash.update, block)
+            yield block
+            for block in stream:
+                self._size += len(block)
+                hashed.result()
+                hashed = thread.submit(self._hash.update, block)
+                yield block
+            hashed.result()
 
     def descriptor(self) -> Descriptor:
         return Descriptor(oci.LAYER, f"sha256:{self._hash.hexdigest()}", self._size)
@@ -166,7 +189,7 @@ def _archive(plan: Plan, tags: Sequence[Reference], fd: int, output: str) -> tup
     digest = _Digest(plan)
     expected = _size(plan)
     size = write_all((before(_UNKNOWN._replace(size=expected), plan.epoch),), fd, output)
-    size += write_all(digest.chunks(), fd, output)
+    size += write_all(digest.blocks(), fd, output)
     layer = digest.descriptor()
     if layer.size != expected:
         raise _changed(output)
@@ -180,12 +203,12 @@ def _archive(plan: Plan, tags: Sequence[Reference], fd: int, output: str) -> tup
 def _stream(plan: Plan, tags: Sequence[Reference], fd: int, output: str) -> tuple[Image, int]:
     """To a pipe, which cannot be written again: the layer is read once more for its digest."""
     first, second = _Digest(plan), _Digest(plan)
-    for _ in first.chunks():
+    for _ in first.blocks():
         pass
     layer = first.descriptor()
     made = image(plan, tags, layer)
     size = write_all((before(layer, plan.epoch),), fd, output)
-    size += write_all(second.chunks(), fd, output)
+    size += write_all(second.blocks(), fd, output)
     if second.descriptor() != layer:
         raise _changed(output)
     return made, size + write_all(_behind(made, size, plan.epoch), fd, output)
@@ -228,7 +251,7 @@ def _layout(plan: Plan, tags: Sequence[Reference], top: bytes, output: str) -> I
     os.makedirs(blobs)
     digest = _Digest(plan)
     unnamed = os.path.join(blobs, b"layer")
-    _file(unnamed, digest.chunks(), plan.epoch, output)
+    _file(unnamed, digest.blocks(), plan.epoch, output)
     layer = digest.descriptor()
     os.rename(unnamed, os.path.join(top, encode(layer.path)))
     made = image(plan, tags, layer)
@@ -241,7 +264,7 @@ def _layout(plan: Plan, tags: Sequence[Reference], top: bytes, output: str) -> I
     return made
 
 
-def _file(path: bytes, chunks: Iterable[bytes], epoch: int, output: str) -> None:
+def _file(path: bytes, chunks: Iterable[Buffer], epoch: int, output: str) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
         write_all(chunks, fd, output)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from elfpack.blob import Blob
 from elfpack.errors import OutputError, RequestError
-from elfpack.formats.compression import gzip, plain, zstd
+from elfpack.formats.compression import Buffer, gzip, zstd
 from elfpack.pack import leftover, marker
 from elfpack.pack.atomic import check_file, check_tree, new_file, new_tree, target, write_all
+from elfpack.pack.copying import BLOCK, blocks, write_pieces
 from elfpack.pack.directory import write_tree
 from elfpack.pack.tar import members
 from elfpack.paths import encode
@@ -33,13 +33,14 @@ class Writer(NamedTuple):
 
     form: str
     endings: tuple[str, ...]
-    wrap: Callable[[Iterable[bytes]], Iterable[bytes]]
+    wrap: Callable[[Iterable[Buffer]], Iterable[bytes]] | None
+    """None: as it is."""
     library: str = ""
     """What has to be installed for it."""
 
 
 WRITERS = (
-    Writer("tar", (".tar",), plain),
+    Writer("tar", (".tar",), None),
     Writer("tar.gz", (".tar.gz", ".tgz"), gzip),
     Writer("tar.zst", (".tar.zst",), zstd, "zstandard"),
 )
@@ -115,7 +116,7 @@ def write(plan: Plan, output: str) -> Written:
     """
     check_output(output)
     if output == STDOUT:
-        return Written(output, write_all(bytes_of(members(plan)), 1, output), "tar")
+        return Written(output, write_pieces(members(plan), 1, output), "tar")
     if output.endswith("/"):
         with new_tree(output) as top:
             write_tree(plan, top)
@@ -123,17 +124,12 @@ def write(plan: Plan, output: str) -> Written:
     writer = _writer(output)
     assert writer is not None
     with new_file(output) as fd:
-        size = write_all(writer.wrap(bytes_of(members(plan))), fd, output)
-    return Written(output, size, writer.form)
-
-
-def bytes_of(pieces: Iterable[bytes | Blob]) -> Iterator[bytes]:
-    """The pieces that a writer gives, with their blobs' content."""
-    for piece in pieces:
-        if isinstance(piece, Blob):
-            yield from piece.chunks()
+        if writer.wrap is None:
+            size = write_pieces(members(plan), fd, output)
         else:
-            yield piece
+            stream = blocks(members(plan), memoryview(bytearray(BLOCK)))
+            size = write_all(writer.wrap(stream), fd, output)
+    return Written(output, size, writer.form)
 
 
 def _is_installed(library: str) -> bool:
