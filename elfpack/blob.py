@@ -188,7 +188,9 @@ class Reading:
             if isinstance(self.source, FileSource):
                 begin, end = self.source.data(self.offset)
             self._is_hole = begin > self.offset
-            self._end = min(begin if self._is_hole else end, size)
+            end = begin if self._is_hole else end
+            # Behind the end of a file that is too small there is nothing to be read, which tells.
+            self._end = min(end, size) if end > self.offset else size
         return self._end - self.offset, self._is_hole
 
     def readinto(self, view: memoryview) -> int:

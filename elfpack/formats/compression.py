@@ -25,7 +25,7 @@ _ZSTD_LEVEL = 3
 _ZSTD_JOB = 2 << 20
 """Bytes that one thread compresses. Any number of threads gives the same bytes, if the jobs are
 the same; no thread at all would give others. Source: zstd.h, ZSTD_c_nbWorkers, ZSTD_c_jobSize."""
-_ZSTD_THREADS = 8
+_ZSTD_THREADS = 6
 """At most: each takes some 5 MB."""
 
 

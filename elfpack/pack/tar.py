@@ -6,6 +6,7 @@ layer may carry: OCI image-spec, layer.md. A sparse file is written in full, as 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ _BLOCK = 512
 _RECORD = 20 * _BLOCK
 _NAME = 100
 _PREFIX = 155
+_MAGIC = b"ustar\x0000" + bytes(64) + b"0000000\0" * 2
+"""And no names of user and group, and no device."""
 _CAPABILITY = b"SCHILY.xattr.security.capability"
 """Source: star(5), SCHILY.xattr.attr; what GNU tar and Go's archive/tar write and read."""
 
@@ -99,8 +102,10 @@ def _header(member: _Member, epoch: int) -> bytes:
         (b"path", b"L", member.name, bool(name)),
         (b"linkpath", b"K", member.link, len(member.link) <= _NAME),
     ):
+        if room and text.isascii():
+            continue
         if _is_utf8(text):
-            records += b"" if room and text.isascii() else _record(key, text)
+            records += _record(key, text)
         elif not room:
             before += _extension(gnu, b"././@LongLink", text + b"\0")
     records += _numbers(member, epoch)
@@ -136,15 +141,18 @@ def _block(member: _Member, prefix: bytes, epoch: int) -> bytes:
     rest = (
         member.type
         + member.link[:_NAME].ljust(_NAME, b"\0")
-        + b"ustar\x0000"
-        + bytes(64)  # names of user and group
-        + _number(0, 8)
-        + _number(0, 8)
+        + _MAGIC
         + prefix.ljust(_PREFIX, b"\0")
         + bytes(12)
     )
-    checksum = sum(fields) + sum(rest) + 8 * ord(" ")
+    checksum = _sum(fields) + _sum(rest) + 8 * ord(" ")
     return b"%b%06o\0 %b" % (fields, checksum, rest)
+
+
+def _sum(raw: bytes) -> int:
+    """Of all bytes, by way of Adler-32: its lower half is that of so few bytes, and one. Source:
+    RFC 1950."""
+    return sum((zlib.adler32(raw[at : at + 256]) & 0xFFFF) - 1 for at in range(0, len(raw), 256))
 
 
 def _extension(kind: bytes, name: bytes, content: bytes) -> bytes:

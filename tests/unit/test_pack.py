@@ -15,7 +15,6 @@ import zstandard
 
 from elfpack.blob import Blob, BytesSource, from_bytes
 from elfpack.errors import ElfpackError, InputError, OutputError, RequestError
-from elfpack.formats.compression import gzip, zstd
 from elfpack.pack.output import check_output, write
 from elfpack.pack.tar import members
 from elfpack.planning.entry import Directory, Entry, HardLink, Plan, Reason, Regular, Symlink
@@ -167,26 +166,6 @@ def test_a_plan_is_sorted_and_has_each_path_once() -> None:
     for entries in ((regular("/b"), regular("/a")), (regular("/a"), regular("/a"))):
         with pytest.raises(AssertionError):
             plan(*entries)
-
-
-def test_gzip_is_the_same_each_time() -> None:
-    first, second = (b"".join(gzip([b"abc", b"", b"def" * 9999])) for _ in range(2))
-    assert first == second
-    assert gunzip(first) == b"abc" + b"def" * 9999
-    assert first[3:8] == bytes(5)  # no name, no time
-
-
-@pytest.mark.parametrize("processors", [1, 2, 7])
-def test_zstd_is_the_same_each_time(processors: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the pieces, and the number of threads. More than two jobs."""
-    data = b"".join(number.to_bytes(4, "big") for number in range(6 << 20))
-    assert len(data) > 2 * (8 << 20)
-    first = b"".join(zstd([data]))
-    monkeypatch.setattr(os, "cpu_count", lambda: processors)
-    pieces = (data[at : at + 99_999] for at in range(0, len(data), 99_999))
-    assert b"".join(zstd(pieces)) == first
-    with zstandard.ZstdDecompressor().stream_reader(first) as reader:
-        assert reader.read() == data
 
 
 # Outputs
