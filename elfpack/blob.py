@@ -169,7 +169,7 @@ class Reading:
         self._end = 0
         self._is_hole = False
 
-    def __enter__(self) -> Reading:
+    def __enter__(self) -> "Reading":
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
