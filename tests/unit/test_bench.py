@@ -11,8 +11,8 @@ pytest.importorskip("tools.bench", reason="the tools are not here")
 from tools.bench import table
 from tools.bench.contests import CONTESTS
 from tools.bench.goals import ALL, GOALS, Goal
-from tools.bench.runs import Command, WrongError, environment, run
-from tools.bench.turns import Contest, Pair, measure
+from tools.bench.runs import Command, Ran, WrongError, environment, run
+from tools.bench.turns import Contest, Pair, _figure, measure
 
 GOAL = Goal("key", "`deps`", "a|b", 1 / 40, 1 / 60)
 FIGURE = table.Figure("key", "3 programs", 0.1, 6.0, 1 / 50, 1 / 45, 17.2)
@@ -145,6 +145,28 @@ def test_turns_alternate_after_a_warm_up() -> None:
     assert row.ratio > 0
     assert not row.wrong
     assert peak.peak > 0
+
+
+def test_what_takes_long_runs_once() -> None:
+    both = contest(ours=sh("echo a >> log"), peer=sh("echo b >> log")._replace(again=False))
+    row, _ = measure(both, {"row", "peak"}, 2, environment())
+    assert Path("log").read_text().split() == ["a", "a", "b", "a"]
+    assert row.ratio > 0
+
+
+def test_a_contest_without_a_warm_up() -> None:
+    both = contest(ours=sh("echo a >> log"), peer=sh(":"))._replace(warm=False)
+    measure(both, {"row"}, 2, environment())
+    assert Path("log").read_text().split() == ["a", "a"]
+
+
+def test_a_ratio_is_the_median_of_the_turns() -> None:
+    ran = {
+        "ours": [Ran(s, s, 9, ()) for s in (1.0, 9.0, 3.0)],
+        "peer": [Ran(s, 2 * s, 9, ()) for s in (2.0, 9.0, 4.0)],
+    }
+    figure = _figure(Pair("row", "ours", "peer"), ran, {}, "")
+    assert (figure.ratio, figure.cpu, figure.seconds, figure.peer) == (0.75, 0.375, 3.0, 4.0)
 
 
 def test_only_wanted_rows_are_measured() -> None:

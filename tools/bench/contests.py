@@ -159,7 +159,7 @@ def compressed(ending: str, tool: str, arguments: str, world: World) -> Contest:
     absent: dict[str, str] = {}
     if shutil.which(tool) is None:
         absent = {"peer": f"{tool} is not installed"}
-    return Contest(commands, pairs, turns=5, seconds=45, absent=absent)
+    return Contest(commands, pairs, turns=5, seconds=45, warm=False, absent=absent)
 
 
 def check(world: World) -> Contest:

@@ -141,7 +141,7 @@ def headline(document: str) -> str:
         f"  {many[2]} of what `ldd` takes, {figure('many-libtree')} of a loop over `libtree`.",
         f'  One small program takes {figure("start")} times what `python -c "import click"` takes.',
         f"- A layer of 300 MB takes {figure('tar')} times what `tar` takes for the same files,",
-        f"  `.tar.gz` {figure('gz')} times `gzip -6`, `.tar.zst` {figure('zst')} times `zstd -T0 -3`,",
+        f"  `.tar.gz` {figure('gz')} times `gzip -6`, `.tar.zst` {figure('zst')} times `zstd -T0`,",
         f"  an image with its digests {figure('image')} times `tar`.",
     ]
     return "\n".join(lines) + "\n"

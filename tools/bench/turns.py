@@ -23,7 +23,9 @@ class Contest(NamedTuple):
     pairs: Sequence[Pair]
     turns: int = 7
     seconds: float = 20
-    """No turn begins after these, once there were three."""
+    """No turn begins after these, once there were LEAST."""
+    warm: bool = True
+    """A first turn does not count. Where commands take long, it makes no difference."""
     here: Mapping[str, str] = {}
     """What a row is about on this machine."""
     absent: Mapping[str, str] = {}
@@ -31,6 +33,7 @@ class Contest(NamedTuple):
 
 
 LEAST = 3
+"""Turns that there are, however long they take."""
 
 
 def measure(
@@ -53,8 +56,8 @@ def _take_turns(
     ran: dict[str, list[Ran]] = {name: [] for name in commands}
     wrong: dict[str, str] = {}
     first: dict[str, Ran] = {}
-    start = 0.0
-    for turn in range(-1, turns or contest.turns):
+    start = time.monotonic()
+    for turn in range(-contest.warm, turns or contest.turns):
         if turn == 0:
             start = time.monotonic()
         elif turns is None and turn >= LEAST and time.monotonic() - start > contest.seconds:
@@ -95,9 +98,16 @@ def _figure(
     )
     if not pair.peer:
         return figure
-    turns = list(zip(ours, ran[pair.peer], strict=False))
+    peer = ran[pair.peer]
     return figure._replace(
-        peer=median([b.seconds for _, b in turns]),
-        ratio=median([a.seconds / b.seconds for a, b in turns]),
-        cpu=median([a.cpu / max(b.cpu, 1e-3) for a, b in turns]),
+        peer=median([r.seconds for r in peer]),
+        ratio=_ratio([r.seconds for r in ours], [r.seconds for r in peer]),
+        cpu=_ratio([r.cpu for r in ours], [r.cpu for r in peer]),
     )
+
+
+def _ratio(ours: list[float], peer: list[float]) -> float:
+    """The median of the turns' ratios; of what ran once only, the ratio of the medians."""
+    if len(ours) != len(peer):
+        ours, peer = [median(ours)], [median(peer)]
+    return median([a / max(b, 1e-3) for a, b in zip(ours, peer, strict=True)])

@@ -89,10 +89,11 @@ class World:
         """Programs whose closures have some 300 MB together."""
         chosen: list[str] = []
         for program in self._candidates():
-            if self.planned(*chosen, program) is None:
+            size = self.planned(*chosen, program)
+            if size is None:
                 continue
             chosen.append(program)
-            if (self.planned(*chosen) or 0) >= self.size.megabytes * 1_000_000:
+            if size >= self.size.megabytes * 1_000_000:
                 break
         return tuple(chosen)
 
