@@ -45,7 +45,7 @@ except SystemExit as e:
 with open("/proc/self/status") as stream:
     peak = next(int(line.split()[1]) for line in stream if line.startswith("VmHWM"))
 with open(report, "w") as stream:
-    json.dump({"status": status or 0, "peak": peak / 1000, "counts": counts}, stream)
+    json.dump({"status": status or 0, "peak": peak * 1.024 / 1000, "counts": counts}, stream)
 """
 
 

@@ -40,10 +40,10 @@ GOALS = (
 INFORMATION = (
     Goal("many-ldso", "`deps` on all ELF programs of /usr/bin", "a loop over `ld.so --list`"),
     Goal("many-lddtree", "the same", "`lddtree` of pax-utils, in one call"),
+    Goal("many-plan", "`layer --dry-run` of them all", "`deps` on them"),
     Goal("start-layer", "`layer ./hello`, whole process", '`python -c "import click"`'),
     Goal("start-pyz", "`elfpack.pyz deps ./hello`", '`python -c "import click"`'),
     Goal("check-layer", "`check` of the layer", "`tar -tf`, and `deps` of its programs"),
-    Goal("ten-plan", "`layer --dry-run` of ten times the programs", "of 10 %"),
 )
 
 MEMORY = (

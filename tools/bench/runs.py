@@ -76,7 +76,9 @@ def run(command: Command, env: Mapping[str, str]) -> Ran:
     code = os.waitstatus_to_exitcode(status)
     if code not in command.statuses:
         raise WrongError(f"{_short(command)} ended with {code}: {_said()}")
-    return Ran(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1000, _left(command))
+    return Ran(
+        seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1.024 / 1000, _left(command)
+    )
 
 
 def _left(command: Command) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from glob import glob
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,7 +126,9 @@ class World:
         with open(OUT) as stream:
             paths = {line.rstrip("\n") for line in stream}
         made: set[str] = set()
-        for path in (*sorted(paths | set(self.programs)), "/etc/ld.so.cache"):
+        # musl's loader is looked for by name where its programs are listed, and read by none.
+        more = ["/etc/ld.so.cache", *glob("/lib/ld-musl-*"), *glob("/etc/ld-musl-*.path")]
+        for path in (*sorted(paths | set(self.programs)), *more):
             _copy("root", path, made)
         return "root"
 
@@ -143,7 +146,7 @@ class World:
     def heavy(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Programs of 30 MB together, and of 300 MB."""
         bound, total, chosen = self.size.megabytes * 100_000, 0, list[str]()
-        plain = self._plain(20_000, bound // 4)
+        plain = sorted(self._plain(20_000, bound // 4), key=os.path.getsize, reverse=True)
         if not plain:
             raise WrongError("/usr/bin has no programs to copy")
         while total < bound:
