@@ -144,15 +144,21 @@ class World:
 
     @cached_property
     def heavy(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Programs of 30 MB together, and of 300 MB."""
-        bound, total, chosen = self.size.megabytes * 100_000, 0, list[str]()
+        """Programs whose layer has some 30 MB, and copies for ten times as much."""
+        bound, total, chosen = self.size.megabytes * 60_000, 0, list[str]()
         plain = sorted(self._plain(20_000, bound // 4), key=os.path.getsize, reverse=True)
         if not plain:
             raise WrongError("/usr/bin has no programs to copy")
         while total < bound:
             chosen.append(plain[len(chosen) % len(plain)])
             total += os.path.getsize(chosen[-1])
-        return self._copied("heavy", chosen)
+        few, many = self._copied("heavy", chosen)
+        size = self.planned(*few)
+        if size is None:
+            raise WrongError(f"a layer of copies cannot be planned: {', '.join(few)}")
+        # What all of them share is there once only: more programs make up for it.
+        more = range(10, 10 + 9 * (size - total) // total)
+        return few, (*many, *self._more("heavy", chosen, more))
 
     def _plain(self, least: int, most: int) -> list[str]:
         """Programs of such a size that need little."""
@@ -165,13 +171,17 @@ class World:
         ]
 
     def _copied(self, name: str, chosen: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        made = self._more(name, chosen, range(10))
+        return tuple(made[: len(chosen)]), tuple(made)
+
+    def _more(self, name: str, chosen: list[str], turns: range) -> list[str]:
         made = []
-        for turn in range(10):
+        for turn in turns:
             os.makedirs(f"{name}/{turn}")
             for number, program in enumerate(chosen):
                 made.append(f"{name}/{turn}/{number}-{os.path.basename(program)}")
                 shutil.copy(program, made[-1])
-        return tuple(made[: len(chosen)]), tuple(made)
+        return made
 
     @cached_property
     def files(self) -> str:
