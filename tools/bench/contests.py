@@ -26,18 +26,17 @@ def everything(world: World) -> Contest:
         "ldd": Command(("ldd", *programs), (0, 1), proof=lambda: seen.update(facts_of(OUT))),
         "deps": Command(world.of("deps", *programs), (0, 1), proof=partial(_same_as_ldd, seen)),
         "libtree": _loop("libtree -pvv", programs),
-        "lddtree": Command(("lddtree", *programs), (0, 1), proof=_has_lines, again=False),
     }
     loader = next((path for path in LOADERS if os.path.exists(path)), "")
     commands["ldso"] = _loop(f"{loader} --list", programs)
-    pairs = [Pair(f"many-{peer}", "deps", peer) for peer in ("ldd", "libtree", "ldso", "lddtree")]
+    pairs = [Pair(f"many-{peer}", "deps", peer) for peer in ("ldd", "libtree", "ldso")]
     return Contest(
         commands,
         [*pairs, Pair("memory-deps-all", "deps")],
         seconds=60,
         here={"many-ldd": f"{len(programs)} programs"},
         absent={
-            **_absent("ldd", "libtree", "lddtree"),
+            **_absent("ldd", "libtree"),
             **({} if loader else {"ldso": "no loader of glibc is here"}),
         },
     )
@@ -96,11 +95,11 @@ def largest(world: World) -> Contest:
     commands = {
         "ldd": Command(("ldd", program), proof=lambda: seen.update(facts_of(OUT))),
         "deps": Command(world.of("deps", program), proof=partial(_same_as_ldd, seen)),
+        "lddtree": Command(("lddtree", program), proof=_has_lines),
     }
     here = {"largest": f"{os.path.basename(program)}, {objects} objects"}
-    return Contest(
-        commands, [Pair("largest", "deps", "ldd")], turns=15, here=here, absent=_absent("ldd")
-    )
+    pairs = [Pair("largest", "deps", "ldd"), Pair("largest-lddtree", "deps", "lddtree")]
+    return Contest(commands, pairs, turns=15, here=here, absent=_absent("ldd", "lddtree"))
 
 
 def pack(world: World) -> Contest:
@@ -267,9 +266,9 @@ def memory(world: World) -> Contest:
 
 
 CONTESTS: Mapping[str, Callable[[World], Contest]] = {
-    "many-ldd many-libtree many-ldso many-lddtree memory-deps-all": everything,
+    "many-ldd many-libtree many-ldso memory-deps-all": everything,
     "start start-layer start-pyz": start,
-    "largest": largest,
+    "largest largest-lddtree": largest,
     "tar image memory-tar memory-image": pack,
     "gz memory-gz": partial(compressed, "gz", "gzip", "-6"),
     "zst memory-zst": partial(compressed, "zst", "zstd", "-q -T0 -3"),

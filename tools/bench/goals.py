@@ -39,7 +39,7 @@ GOALS = (
 
 INFORMATION = (
     Goal("many-ldso", "`deps` on all ELF programs of /usr/bin", "a loop over `ld.so --list`"),
-    Goal("many-lddtree", "the same", "`lddtree` of pax-utils, in one call"),
+    Goal("largest-lddtree", "`deps` of the largest closure here", "`lddtree` of pax-utils"),
     Goal("many-plan", "`layer --dry-run` of them all", "`deps` on them"),
     Goal("start-layer", "`layer ./hello`, whole process", '`python -c "import click"`'),
     Goal("start-pyz", "`elfpack.pyz deps ./hello`", '`python -c "import click"`'),
