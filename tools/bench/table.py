@@ -111,7 +111,7 @@ def _line(columns: Iterable[str]) -> str:
 def rows(document: str) -> list[list[str]]:
     """The cells of each row of the tables between the marks of a document."""
     lines = between(document).split("\n")
-    return [line.strip("| ").split(" | ") for line in lines if re.match(r"\| (?!---)", line)]
+    return [line[2:-2].split(" | ") for line in lines if re.match(r"\| (?!---)", line)]
 
 
 def between(document: str) -> str:
