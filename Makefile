@@ -42,8 +42,8 @@ oracle: .venv/ready-dev ## compare with the real loaders (needs gcc, musl-gcc, q
 docker: .venv/ready-dev ## run layers and images in a real Docker engine (needs one, gcc, skopeo, umoci, podman)
 	@$(PYTEST) tests/docker
 
-bench: .venv/ready-dev ## measure against ldd and other peers, as ratios
-	@$(BIN)/python tools/bench.py
+bench: .venv/ready-dev ## measure against ldd and other peers, into BENCHMARKS.md (BENCH=--quick only tries)
+	@$(BIN)/python -m tools.bench $(or $(BENCH),--write)
 
 sizes: .venv/ready-dev ## measure the README's tables of sizes (needs gcc, musl-gcc, busybox, curl, python3)
 	@$(BIN)/python tools/sizes.py
