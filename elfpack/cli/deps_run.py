@@ -144,6 +144,8 @@ class _Check(NamedTuple):
                 self.talk.explain(line)
         surroundings.note_environment(self.talk, closure, self.where)
         stopped = self._remark(closure)
+        if not (closure.scripts or closure.is_incomplete):
+            return 1 if stopped else 0
         _note_script(self.talk, closure)
         refusals = closure.refusals
         for refusal in refusals:

@@ -160,6 +160,12 @@ class Closure(NamedTuple):
         )
 
     @property
+    def is_incomplete(self) -> bool:
+        """Something is missing, or refused."""
+        missing = bool(self.misses) or self.missing_interpreter is not None
+        return missing or self.refusal is not None
+
+    @property
     def missing_command(self) -> str | None:
         """The command that ``env`` would look for in vain, for a script."""
         last = self.scripts[-1] if self.scripts else None

@@ -67,14 +67,23 @@ _NAMED = 64
 """Closures whose names are kept."""
 
 
+class _Start(NamedTuple):
+    """How a program is started."""
+
+    interpreter: Hit | None
+    search: Search
+    preloads: "list[Wanted]"
+    refused: Refusal | None
+
+
 class Resolver:
     """Resolves closures in one root and keeps what it has read. Threads may share it."""
 
     def __init__(self, root: Root) -> None:
         self.files = Files(root)
         self._loaders: dict[tuple[str, Abi], Loader] = {}
-        self._interpreters: dict[tuple[str, str], Hit | None] = {}
-        """By PT_INTERP and the working directory."""
+        self._starts: tuple[Options | None, dict[tuple[object, ...], _Start]] = (None, {})
+        """By PT_INTERP, ABI and set-id, for the options that were last asked for."""
         self._modes: dict[str, int] = {}
         self._preload_file: list[Wanted] | None = None
         self._searches: dict[tuple[object, ...], Search] = {}
@@ -119,20 +128,47 @@ class Resolver:
                 filtees=((),),
                 scripts=program.scripts,
             )
-        interpreter, path = self._interpreter(program.hit, options, loader_path)
-        loader = self._loader(interpreter, path, elf.abi)
-        missing = elf.interpreter if interpreter is None else None
-        secure = options.secure and (program.set_id or self._has_capabilities(program, options))
-        search = self._search(loader, program, options, secure)
-        preloads = self._preloads(loader, secure, options)
-        closure = walk(program, interpreter, search, options.exclude, missing, preloads, around)
+        start = self._start(program, options, loader_path)
+        missing = elf.interpreter if start.interpreter is None else None
+        closure = walk(
+            program,
+            start.interpreter,
+            start.search,
+            options.exclude,
+            missing,
+            start.preloads,
+            around,
+        )
         closure = closure._replace(around=around) if around else closure
         if elf.interpreter is None:
-            return _judged(_without_unneeded(closure), search)
-        refused = self._kernel_refuses(elf, interpreter)
-        if refused is not None:
-            return closure._replace(refusal=refused, missing_interpreter=None)
+            return _judged(_without_unneeded(closure), start.search)
+        if start.refused is not None:
+            return closure._replace(refusal=start.refused, missing_interpreter=None)
         return closure
+
+    def _start(self, program: Program, options: Options, loader_path: str | None) -> _Start:
+        """What happens before the walk: the same for nearly all programs of a root."""
+        elf = program.hit.elf
+        secure = options.secure and (program.set_id or self._has_capabilities(program, options))
+        common = loader_path is None and elf.interpreter and "$" not in options.library_path
+        key = (elf.interpreter, elf.abi, secure)
+        of, known = self._starts
+        if common and of is options and key in known:
+            return known[key]
+        interpreter, path = self._interpreter(program.hit, options, loader_path)
+        loader = self._loader(interpreter, path, elf.abi)
+        search = self._search(loader, program, options, secure)
+        refused = None
+        if elf.interpreter is not None:
+            refused = self._kernel_refuses(elf, interpreter)
+        preloads = self._preloads(loader, secure, options)
+        start = _Start(interpreter, search, preloads, refused)
+        if common:
+            if of is not options:
+                known = {}
+                self._starts = (options, known)
+            known[key] = start
+        return start
 
     def as_ldd(self, closure: Closure, options: Options) -> Closure | None:
         """What ``ldd`` on that very path would tell, where $ORIGIN would be another for it: ldd
@@ -267,12 +303,7 @@ class Resolver:
         if given is not None:
             return self.open_hit(given, Kind.INTERPRETER, options), given
         if elf.interpreter is not None:
-            where = (elf.interpreter, options.cwd)
-            if where not in self._interpreters:
-                self._interpreters[where] = self.open_hit(
-                    elf.interpreter, Kind.INTERPRETER, options
-                )
-            return self._interpreters[where], elf.interpreter
+            return self.open_hit(elf.interpreter, Kind.INTERPRETER, options), elf.interpreter
         candidates = usual_interpreters(elf.abi)
         musl = musl_interpreter(elf.abi)
         if musl is not None:
