@@ -116,11 +116,9 @@ def _dynamic_file(
     filters: list[Filter] = []
     audit: list[str] = []
     single: dict[int, str] = {}
-    tags, values = layout.dynamic or ((), ())
-    wanted = [n for n, tag in enumerate(tags) if tag in _WANTED]
-    texts = read_strings(source, layout, [values[n] for n in wanted]) if wanted else []
-    for number, text in zip(wanted, texts, strict=True):
-        tag = tags[number]
+    wanted = [entry for entry in zip(*(layout.dynamic or ()), strict=False) if entry[0] in _WANTED]
+    texts = read_strings(source, layout, [value for _, value in wanted]) if wanted else []
+    for (tag, _), text in zip(wanted, texts, strict=True):
         if tag == c.DT_NEEDED:
             needed.append(text)
         elif tag in _FILTERS:

@@ -26,6 +26,9 @@ SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/s
 """PATH in a container whose image sets none, where ``env`` looks for its command."""
 
 
+_NAMED = Via(Kind.PROGRAM)
+
+
 NO_SUCH_FILE = "no such file"
 """The message of the error for a name that leads nowhere: the command line knows more to say."""
 
@@ -97,7 +100,7 @@ def open_program(
             # A library is given to its loader, which takes the path as it is written; a program
             # is executed by the kernel, which tells where it found it.
             opened = join(cwd, shown) if content.kind == "library" and not scripts else path
-            hit = Hit(opened, place.path, content, place.node.identity, Via(Kind.PROGRAM))
+            hit = Hit(opened, place.path, content, place.node.identity, _NAMED)
             return Program(name, path, hit, tuple(scripts), _set_id(place.node.mode), place)
         if len(scripts) == SCRIPT_DEPTH:
             raise InputError(

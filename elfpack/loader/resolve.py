@@ -356,9 +356,11 @@ class Resolver:
         the loader then ignores what is asked for here. Source: Linux security/commoncap.c,
         cap_bprm_creds_from_file(), secureexec."""
         elf, place = program.hit.elf, program.place
-        texts = (elf.rpath or "", elf.runpath or "", *elf.needed)
-        matters = options.library_path or options.preload or "$" in "".join(texts)
-        if not matters or place is None or program.kind == "library":
+        path = (elf.rpath or "") + (elf.runpath or "") if elf.has_path else ""
+        matters = options.library_path or options.preload or "$" in path
+        if not matters and not any(map(_has_token, elf.needed)):
+            return False
+        if place is None or program.kind == "library":
             return False
         return bool(self.files.root.capabilities(place.directory, place.name, place.node))
 
@@ -407,6 +409,10 @@ class Resolver:
             )
             known = self._searches.setdefault(key, Search(system))
         return known
+
+
+def _has_token(name: str) -> bool:
+    return "$" in name
 
 
 def loaded(closure: Closure, name: str) -> Hit | None:

@@ -156,8 +156,10 @@ class Walk:
             above = () if self._around is None else self._around.chain
         elif self.roles.get(number) is not Role.PRELOAD:
             above = self._chains.get(self.requesters[number], ())
-        self._inherits = True
-        self._chains[number] = chain = self.search.rules.chain(hit, above)
+        chain = self.search.rules.chain(hit, above)
+        if chain:
+            self._chains[number] = chain
+            self._inherits = True
         self._scopes[number] = scope = self.search.rules.scope(hit, chain)
         return scope
 

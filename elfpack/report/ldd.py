@@ -35,8 +35,7 @@ def _objects(closure: Closure) -> Iterator[str]:
     # such a line: the loader links it in behind the object it follows in the breadth-first
     # order, which holds found objects only. Source: glibc elf/rtld.c, dl_main().
     if not closure.misses and not closure.unlisted:
-        for name, hit in zip(closure.names[1:], closure.hits[1:], strict=True):
-            yield _object(name, hit)
+        yield from map(_object, closure.names[1:], closure.hits[1:])
         return
     misses = [miss for miss in reversed(closure.misses) if miss.listed]
     for number, hit in enumerate(closure.hits[1:], start=1):
