@@ -7,7 +7,8 @@ Source: gABI ch. 4 and 5.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from elfpack.blob import Source
@@ -18,6 +19,16 @@ HEAD = 2048
 """Bytes read at first: in nearly all files the header, the program headers and PT_INTERP."""
 
 
+class Columns(NamedTuple):
+    """Which fields of a program header are what. The first is its type."""
+
+    offset: int
+    vaddr: int
+    filesz: int
+    memsz: int
+    align: int
+
+
 class Encoding(NamedTuple):
     """Layouts for one class and byte order."""
 
@@ -26,6 +37,7 @@ class Encoding(NamedTuple):
     segment: struct.Struct
     order: str
     """``<`` or ``>``."""
+    columns: Columns
 
 
 def _encodings() -> dict[bytes, Encoding]:
@@ -38,12 +50,14 @@ def _encodings() -> dict[bytes, Encoding]:
             struct.Struct(order + "16sHHIIIIIHHHHHH"),
             struct.Struct(order + "IIIIIIII"),
             order,
+            Columns(1, 2, 4, 5, 7),
         )
         table[bytes((2, data))] = Encoding(
             64,
             struct.Struct(order + "16sHHIQQQIHHHHHH"),
             struct.Struct(order + "IIQQQQQQ"),
             order,
+            Columns(2, 3, 5, 6, 7),
         )
     return table
 
@@ -65,8 +79,25 @@ class Segment(NamedTuple):
     align: int
 
 
-Row = tuple[int, int, int, int, int, int, int, int]
-"""The fields of a :class:`Segment`, which is made for who asks: each file has a dozen."""
+FIELDS = 8
+"""Of a program header."""
+
+
+class Parts(NamedTuple):
+    """What decides loading of the program headers; each by the position of its first field."""
+
+    loads: list[tuple[int, int, int]]
+    """Of each PT_LOAD segment with content its first address, the one behind its last, and what
+    has to be added to an address for its file offset."""
+    end: int
+    """Where the last of them ends in the file."""
+    is_loadable: bool
+    """There is a PT_LOAD segment."""
+    dynamic: int
+    """The last PT_DYNAMIC with content; -1 without one."""
+    interpreter: int
+    """The first PT_INTERP; -1 without one."""
+    notes: list[int]
 
 
 class Dynamic(NamedTuple):
@@ -82,8 +113,9 @@ class Layout(NamedTuple):
 
     header: Header
     encoding: Encoding
-    rows: Sequence[Row]
-    """The program headers."""
+    fields: tuple[int, ...]
+    """Those of all program headers, eight each, as they stand in the file."""
+    parts: Parts
     dynamic: Dynamic | None
     """None without PT_DYNAMIC."""
     tags: dict[int, int]
@@ -94,12 +126,20 @@ class Layout(NamedTuple):
 
     def offset(self, vaddr: int) -> int | None:
         """The file offset of a virtual address: the PT_LOAD segment that holds it decides."""
-        return file_offset(self.rows, vaddr)
+        return file_offset(self.parts.loads, vaddr)
 
     @property
     def segments(self) -> tuple[Segment, ...]:
         """The program headers in the order of the file."""
-        return tuple([Segment(*row) for row in self.rows])
+        rows = zip(*[iter(self.fields)] * FIELDS, strict=True)
+        if self.encoding.bits == 64:
+            return tuple([Segment(*row) for row in rows])
+        return tuple(
+            [
+                Segment(kind, flags, offset, vaddr, paddr, filesz, memsz, align)
+                for kind, offset, vaddr, paddr, filesz, memsz, flags, align in rows
+            ]
+        )
 
     def last(self, tag: int) -> int | None:
         """The value of a tag."""
@@ -129,12 +169,13 @@ def read_head(source: Source) -> tuple[Layout, bytes]:
     head = source.pread(HEAD, 0)
     header, encoding = _header(head)
     try:
-        rows = _rows(source, head, header, encoding)
-        dynamic = _dynamic(source, rows, encoding)
+        fields = _fields(source, head, header, encoding)
+        parts = _parts(fields, encoding.columns)
+        dynamic = _dynamic(source, fields, parts, encoding)
     except ElfFault as e:
         raise ElfFault(e.message, header) from None
     tags = dict(zip(*dynamic, strict=False)) if dynamic is not None else {}
-    return Layout(header, encoding, rows, dynamic, tags), head
+    return Layout(header, encoding, fields, parts, dynamic, tags), head
 
 
 def _header(head: bytes) -> tuple[Header, Encoding]:
@@ -181,7 +222,7 @@ def what_is(head: bytes) -> str:
     return "not an ELF file"
 
 
-def _rows(source: Source, head: bytes, header: Header, encoding: Encoding) -> Sequence[Row]:
+def _fields(source: Source, head: bytes, header: Header, encoding: Encoding) -> tuple[int, ...]:
     count = header.phnum
     if count == 0:
         return ()
@@ -202,49 +243,72 @@ def _rows(source: Source, head: bytes, header: Header, encoding: Encoding) -> Se
         raw = source.pread(size, start)
         if len(raw) < size:
             raise ElfFault("ELF file cut short in its program headers")
-    if encoding.bits == 64:
-        return list(layout.iter_unpack(raw))
-    return [
-        (kind, flags, offset, vaddr, paddr, filesz, memsz, align)
-        for kind, offset, vaddr, paddr, filesz, memsz, flags, align in layout.iter_unpack(raw)
-    ]
+    one = "IIQQQQQQ" if encoding.bits == 64 else "IIIIIIII"
+    return _struct(encoding.order + one * count).unpack(raw)
 
 
-def file_offset(rows: Sequence[Row], address: int) -> int | None:
+@lru_cache(maxsize=64)
+def _struct(form: str) -> struct.Struct:
+    """Most files have one of a few numbers of program headers and dynamic entries."""
+    return struct.Struct(form)
+
+
+def _parts(fields: tuple[int, ...], columns: Columns) -> Parts:
+    offset_at, vaddr_at, filesz_at, _, _ = columns
+    loads: list[tuple[int, int, int]] = []
+    notes: list[int] = []
+    end, is_loadable = 0, False
+    dynamic = interpreter = -1
+    for at, kind in zip(range(0, len(fields), FIELDS), fields[::FIELDS], strict=True):
+        if kind == c.PT_LOAD:
+            is_loadable = True
+            size = fields[at + filesz_at]
+            # One without content in the file maps nothing of it: glibc elf/dl-map-segments.h.
+            if size:
+                offset, address = fields[at + offset_at], fields[at + vaddr_at]
+                loads.append((address, address + size, offset - address))
+                end = max(end, offset + size)
+        elif kind == c.PT_DYNAMIC:
+            dynamic = at if fields[at + filesz_at] else dynamic
+        elif kind == c.PT_INTERP:
+            interpreter = at if interpreter < 0 else interpreter
+        elif kind == c.PT_NOTE:
+            notes.append(at)
+    return Parts(loads, end, is_loadable, dynamic, interpreter, notes)
+
+
+def file_offset(loads: list[tuple[int, int, int]], address: int) -> int | None:
     """The file offset of a virtual address: the PT_LOAD segment that holds it decides."""
-    for kind, _, offset, vaddr, _, filesz, _, _ in rows:
-        if kind == c.PT_LOAD and vaddr <= address < vaddr + filesz:
-            return offset + address - vaddr
+    for first, behind, shift in loads:
+        if first <= address < behind:
+            return address + shift
     return None
 
 
-def _dynamic(source: Source, rows: Sequence[Row], encoding: Encoding) -> Dynamic | None:
+def _dynamic(
+    source: Source, fields: tuple[int, ...], parts: Parts, encoding: Encoding
+) -> Dynamic | None:
     # Of several PT_DYNAMIC the last with content counts, and it is read at its address, not at
     # its offset. Source: glibc elf/dl-load.c, _dl_map_object_from_fd().
-    chosen = None
-    for row in rows:
-        if row[0] == c.PT_DYNAMIC and row[5]:
-            chosen = row
-    if chosen is None:
+    at = parts.dynamic
+    if at < 0:
         return None
-    _, _, offset, address, _, room, memory, _ = chosen
-    for kind, _, start, vaddr, _, filesz, _, _ in rows:
-        if kind == c.PT_LOAD and vaddr <= address < vaddr + filesz:
-            offset = start + address - vaddr
-            room = min(vaddr + filesz - address, max(room, memory))
+    offset, address, room, memory, _ = [fields[at + column] for column in encoding.columns]
+    for first, behind, shift in parts.loads:
+        if first <= address < behind:
+            offset = address + shift
+            room = min(behind - address, max(room, memory))
             break
     if offset >= source.size:
         raise ElfFault(
             f"ELF file cut short: {source.size} bytes, its dynamic section is at {offset}"
         )
-    raw = source.pread(min(room, source.size - offset), offset)
-    return _entries(raw, encoding)
+    return _entries(source.pread(min(room, source.size - offset), offset), encoding)
 
 
 def _entries(raw: bytes, encoding: Encoding) -> Dynamic:
-    wide = encoding.bits == 64
-    count = len(raw) // (16 if wide else 8) * 2
-    words = struct.unpack_from(f"{encoding.order}{count}{'Q' if wide else 'I'}", raw)
+    size, form = (8, "Q") if encoding.bits == 64 else (4, "I")
+    words = _struct(f"{encoding.order}{len(raw) // (2 * size) * 2}{form}").unpack_from(raw)
     tags = words[::2]
     return Dynamic(tags[: tags.index(c.DT_NULL)] if c.DT_NULL in tags else tags, words[1::2])
 

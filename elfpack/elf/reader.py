@@ -12,8 +12,8 @@ from typing import Final
 from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.file import ElfFile, Filter, Malformed
-from elfpack.elf.layout import ElfFault, Layout, Row, read_head
-from elfpack.elf.strings import read_strings
+from elfpack.elf.layout import ElfFault, Layout, read_head
+from elfpack.elf.strings import Strings, read_strings
 from elfpack.paths import decode
 
 _PATH_MAX = 4096
@@ -36,32 +36,16 @@ def read_laid_out(source: Source) -> tuple[ElfFile | Malformed, Layout | None]:
 
 
 def _file(source: Source, layout: Layout, head: bytes) -> ElfFile:
-    header = layout.header
-    align = layout.encoding.bits // 8
-    loadable, end = False, 0
-    named: Row | None = None
-    notes: list[Row] = []
-    for row in layout.rows:
-        kind, _, offset, _, _, filesz, _, alignment = row
-        if kind == c.PT_LOAD:
-            loadable = True
-            # One without content in the file maps nothing of it: glibc elf/dl-map-segments.h.
-            if filesz and offset + filesz > end:
-                end = offset + filesz
-        elif kind == c.PT_INTERP:
-            named = named or row
-        elif kind == c.PT_NOTE and alignment == align:
-            notes.append(row)
+    header, parts = layout.header, layout.parts
     try:
-        interpreter = None if named is None else _interpreter(source, named, head)
-        _refuse_cut(source, end)
-        cut = end > source.size
-        if not layout.tags:
-            return ElfFile(header, interpreter, layout.dynamic is not None, loadable, cut=cut)
-        isa = _isa(source, layout, head, notes) if notes and header.machine in _X86 else 0
-        return _dynamic_file(source, layout, interpreter, loadable, cut, isa)
+        interpreter = None if parts.interpreter < 0 else _interpreter(source, layout, head)
+        _refuse_cut(source, parts.end)
+        if layout.tags:
+            return _dynamic_file(source, layout, interpreter, _isa(source, layout, head))
     except ElfFault as e:
         raise ElfFault(e.message, header) from None
+    has_dynamic, is_cut = layout.dynamic is not None, parts.end > source.size
+    return ElfFile(header, interpreter, has_dynamic, parts.is_loadable, cut=is_cut)
 
 
 def _refuse_cut(source: Source, end: int) -> None:
@@ -76,11 +60,18 @@ _NOTES_MAX = 4096
 """Bytes of properties that are looked at: linkers write one note of some twenty."""
 
 
-def _isa(source: Source, layout: Layout, head: bytes, notes: list[Row]) -> int:
-    """The ISA levels that the object needs: of the segments of notes that are aligned as property
-    notes are, the last that has one. Source: glibc elf/dl-load.c, _dl_map_object_from_fd()."""
-    for _, _, offset, _, _, filesz, _, align in reversed(notes):
-        size = min(filesz, _NOTES_MAX)
+def _isa(source: Source, layout: Layout, head: bytes) -> int:
+    """The x86 ISA levels that the object needs: of the segments of notes that are aligned as
+    property notes are, the last that has one. Source: glibc elf/dl-load.c,
+    _dl_map_object_from_fd()."""
+    if layout.header.machine not in _X86:
+        return 0
+    columns, align = layout.encoding.columns, layout.encoding.bits // 8
+    for at in reversed(layout.parts.notes):
+        if layout.fields[at + columns.align] != align:
+            continue
+        offset = layout.fields[at + columns.offset]
+        size = min(layout.fields[at + columns.filesz], _NOTES_MAX)
         raw = head[offset : offset + size]
         if len(raw) < size and offset < source.size:
             raw = source.pread(size, offset)
@@ -95,10 +86,11 @@ _ISA_MARK: Final = b"\x02\x80\x00\xc0"
 """The type of the property, without which there is no need to parse."""
 
 
+_SINGLE: Final = (c.DT_SONAME, c.DT_RPATH, c.DT_RUNPATH)
+"""Of several, the last: glibc elf/get-dynamic-info.h."""
 _FILTERS: Final = (c.DT_AUXILIARY, c.DT_FILTER)
 _AUDIT: Final = (c.DT_AUDIT, c.DT_DEPAUDIT)
-_WANTED: Final = frozenset((c.DT_NEEDED, c.DT_SONAME, c.DT_RPATH, c.DT_RUNPATH, *_FILTERS, *_AUDIT))
-"""The tags whose value is a string."""
+_RARE: Final = frozenset((*_FILTERS, *_AUDIT))
 
 
 @lru_cache(maxsize=64)
@@ -109,53 +101,65 @@ def _isa_needed(raw: bytes, order: str, align: int) -> int | None:
     return isa_needed(raw, order, align)
 
 
-def _dynamic_file(
-    source: Source, layout: Layout, interpreter: str | None, loadable: bool, cut: bool, isa: int
-) -> ElfFile:
-    needed: list[str] = []
-    filters: list[Filter] = []
-    audit: list[str] = []
-    single: dict[int, str] = {}
-    wanted = [entry for entry in zip(*(layout.dynamic or ()), strict=False) if entry[0] in _WANTED]
-    texts = read_strings(source, layout, [value for _, value in wanted]) if wanted else []
-    for (tag, _), text in zip(wanted, texts, strict=True):
-        if tag == c.DT_NEEDED:
-            needed.append(text)
-        elif tag in _FILTERS:
-            filters.append(Filter(len(needed), text, tag == c.DT_FILTER))
-        elif tag in _AUDIT:
-            audit.append(text)
-        else:  # of several, the last: glibc elf/get-dynamic-info.h
-            single[tag] = text
+def _dynamic_file(source: Source, layout: Layout, interpreter: str | None, isa: int) -> ElfFile:
+    tags, (order, values) = layout.tags, layout.dynamic or ((), ())
+    count = order.count(c.DT_NEEDED)
+    if order[:count] == (c.DT_NEEDED,) * count:  # as all linkers write them
+        wanted = list(values[:count])
+    else:
+        wanted = [v for tag, v in zip(order, values, strict=False) if tag == c.DT_NEEDED]
+    single = [tag for tag in _SINGLE if tag in tags]
+    wanted += [tags[tag] for tag in single]
+    texts = read_strings(source, layout, wanted) if wanted else []
+    named = dict(zip(single, texts[count:], strict=True))
+    needed = tuple(texts[:count])
+    filters, audit = _rare(source, layout) if _RARE & tags.keys() else ((), ())
     return ElfFile(
         layout.header,
         interpreter,
         True,
-        loadable,
-        single.get(c.DT_SONAME),
-        tuple(needed),
-        single.get(c.DT_RPATH),
-        single.get(c.DT_RUNPATH),
-        layout.tags.get(c.DT_FLAGS_1, 0),
-        c.DT_DEBUG in layout.tags,
-        tuple(filters),
-        cut,
-        tuple(audit),
+        layout.parts.is_loadable,
+        named.get(c.DT_SONAME),
+        needed,
+        named.get(c.DT_RPATH),
+        named.get(c.DT_RUNPATH),
+        tags.get(c.DT_FLAGS_1, 0),
+        c.DT_DEBUG in tags,
+        filters,
+        layout.parts.end > source.size,
+        audit,
         isa,
         any(map(_is_musls, needed)),
     )
+
+
+def _rare(source: Source, layout: Layout) -> tuple[tuple[Filter, ...], tuple[str, ...]]:
+    """DT_AUXILIARY and DT_FILTER; DT_AUDIT and DT_DEPAUDIT."""
+    filters: list[Filter] = []
+    audit: list[str] = []
+    needed = 0
+    strings = Strings(source, layout)
+    for tag, value in zip(*(layout.dynamic or ()), strict=False):
+        if tag == c.DT_NEEDED:
+            needed += 1
+        elif tag in _FILTERS:
+            filters.append(Filter(needed, strings.at(value), tag == c.DT_FILTER))
+        elif tag in _AUDIT:
+            audit.append(strings.at(value))
+    return tuple(filters), tuple(audit)
 
 
 def _is_musls(name: str) -> bool:
     return name == "libc.so" or name.startswith("libc.musl-")
 
 
-def _interpreter(source: Source, row: Row, head: bytes) -> str:
+def _interpreter(source: Source, layout: Layout, head: bytes) -> str:
     """PT_INTERP, the first one, by the kernel's checks: NUL-terminated, shorter than PATH_MAX.
 
     Source: Linux fs/binfmt_elf.c, load_elf_binary().
     """
-    _, _, start, _, _, size, _, _ = row
+    at, columns = layout.parts.interpreter, layout.encoding.columns
+    start, size = layout.fields[at + columns.offset], layout.fields[at + columns.filesz]
     if size < 2 or size > _PATH_MAX:
         raise ElfFault(f"ELF file with an interpreter name of {size} bytes (PT_INTERP)")
     raw = head[start : start + size]

@@ -19,7 +19,7 @@ _NEAR = 8192
 def _table(source: Source, layout: Layout) -> tuple[int, int]:
     """The offset of the table in the file, and its size."""
     address = layout.tags.get(c.DT_STRTAB)
-    start = None if address is None else file_offset(layout.rows, address)
+    start = None if address is None else file_offset(layout.parts.loads, address)
     if start is None or start >= source.size:
         raise ElfFault("ELF file without a dynamic string table in it (DT_STRTAB)")
     # DT_STRSZ may be absent: loaders do not read it. The file is the bound then.
