@@ -118,9 +118,10 @@ class LdCache:
         """The first of the entries equal to ``wanted``, the one that the search met, and the last
         that it would still look at. The table is sorted downwards."""
         left, right = 0, self.count - 1
+        ranks = self._ranks
         while left <= right:
             middle = (left + right) // 2
-            key = self._rank(middle)
+            key = ranks[middle] if middle in ranks else self._rank(middle)
             if key is None:
                 return None
             if wanted == key:

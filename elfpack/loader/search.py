@@ -70,6 +70,7 @@ class Search:
         self._plain: dict[Scope, dict[str, Hit]] = {}
         self._common: dict[Scope, dict[str, Hit]] = {}
         self._listed_files: dict[str, tuple[Probe, Answer]] = {}
+        self._ends = tuple([f"/{sub}" for sub in self.rules.subdirectories if sub])
         self._looks: dict[str, _Look] = {}
         self._existing: dict[str, tuple[str, ...]] = {}
         """What is there of the subdirectories of each directory."""
@@ -189,10 +190,10 @@ class Search:
     def _below(self, path: str) -> str:
         """The subdirectory for CPU features that a path of the cache leads to."""
         directory = path.rpartition("/")[0] + "/"
-        for sub in self.rules.subdirectories:
-            if sub and directory.endswith("/" + sub):
-                return sub.rstrip("/")
-        return ""
+        if not directory.endswith(self._ends):
+            return ""
+        found = (sub for sub in self.rules.subdirectories if sub and directory.endswith("/" + sub))
+        return next(found).rstrip("/")
 
     def _try(self, path: str, via: Via, *, setuid: bool = False) -> tuple[Probe, Answer]:
         look = self._looks.get(path)
