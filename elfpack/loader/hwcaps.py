@@ -82,6 +82,12 @@ def cpu_of(wanted: str, abi: Abi, facts: Facts = NO_FACTS) -> Cpu:
     return _baseline(abi)._replace(levels=levels)
 
 
+@lru_cache(maxsize=32)
+def isa_of(wanted: str, abi: Abi, facts: Facts) -> int:
+    """The x86 ISA levels of that CPU."""
+    return cpu_of(wanted, abi, facts).isa
+
+
 def _names(abi: Abi) -> tuple[str, ...]:
     if abi.machine == c.EM_X86_64:
         return _X86

@@ -220,7 +220,7 @@ def _cpu(closure: Closure, options: Options) -> Iterator[Finding]:
         )
     if loader is None or loader.libc != GLIBC or (0, 0) < loader.version < (2, 33):
         return
-    lacking = ~hwcaps.cpu_of(options.cpu, abi, options.facts).isa
+    lacking = ~hwcaps.isa_of(options.cpu, abi, options.facts)
     for number, hit in enumerate(closure.hits):
         if hit.elf.isa & lacking:
             level = f"x86-64-v{hit.elf.isa.bit_length()}"
