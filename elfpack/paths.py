@@ -8,7 +8,6 @@ sort keys are bytes. Nothing here touches a file; only ``root/`` turns a guest p
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
 
 
 def decode(raw: bytes) -> str:
@@ -77,7 +76,13 @@ def ancestors(path: str) -> Iterator[str]:
 
 def matches(name: str, globs: Iterable[str]) -> bool:
     """Whether a name matches one of these patterns, ``*`` standing for slashes too."""
-    return any(fnmatchcase(name, glob) for glob in globs)
+    return any(_matches(name, glob) for glob in globs)
+
+
+def _matches(name: str, glob: str) -> bool:
+    from fnmatch import fnmatchcase  # few calls have a pattern at all
+
+    return fnmatchcase(name, glob)
 
 
 def literal(name: str) -> str:

@@ -10,7 +10,6 @@ from elfpack.errors import Finding
 from elfpack.loader.closure import EXCLUDED, VDSO, Closure
 from elfpack.loader.remarks import remarks as loader_remarks
 from elfpack.loader.search import Dead
-from elfpack.report import trail
 
 
 def resolve(
@@ -44,6 +43,8 @@ def searches(session: Session, closure: Closure) -> Iterator[str]:
     """Every search step of a closure, told line by line, in the order of the loader's own trace."""
     if closure.loader is None:
         return
+    from elfpack.report import trail
+
     state, search = session.resolver.steps(closure, session.again(closure))
     dead: Dead = set()
     for step in state.steps or ():

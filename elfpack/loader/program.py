@@ -12,7 +12,6 @@ from typing import NamedTuple
 from elfpack.elf import constants as c
 from elfpack.elf.file import ElfFile, Malformed
 from elfpack.errors import InputError
-from elfpack.loader.env import env_command
 from elfpack.loader.files import Files
 from elfpack.loader.records import Hit, Kind, Via
 from elfpack.paths import basename, components, decode, join
@@ -201,6 +200,8 @@ def _script(
     argument = decode(words[1].partition(b"\0")[0]).strip(" \t") if len(words) > 1 else ""
     wanted = command = None
     if basename(interpreter) == "env" and argument:
+        from elfpack.loader.env import env_command
+
         wanted = env_command(argument)
         command = on_path(files, wanted, cwd, search_path) if wanted else None
     return Script(path, place.path, interpreter, command, wanted)

@@ -120,16 +120,16 @@ PLAIN_LOADS = {
     "elfpack.elf": ("constants", "file", "layout", "notes", "reader", "strings"),
     "elfpack.formats": ("ldcache",),
     "elfpack.loader": (
-        *("closure", "common", "env", "files", "glibc", "hwcaps", "identify", "machine", "program"),
+        *("closure", "common", "files", "glibc", "hwcaps", "identify", "machine", "program"),
         *("records", "remarks", "resolve", "search", "system", "tokens", "walk"),
     ),
-    "elfpack.report": ("ldd", "trail"),
+    "elfpack.report": ("ldd",),
     "elfpack.root": ("directory", "node", "walk"),
 }
 """All that ``deps PROGRAM`` loads of ours for a program of glibc: by package its modules."""
 PLAIN_STDLIB = {
     *("abc", "builtins", "codecs", "collections", "contextlib", "copyreg", "encodings", "enum"),
-    *("errno", "fnmatch", "functools", "gc", "genericpath", "io", "itertools", "keyword"),
+    *("errno", "functools", "gc", "genericpath", "io", "itertools", "keyword"),
     "marshal",
     *("operator", "os", "posix", "posixpath", "re", "reprlib", "sre_compile", "sre_constants"),
     *("sre_parse", "stat", "struct", "sys", "time", "types", "typing", "warnings", "zipimport"),
