@@ -1,7 +1,10 @@
 """Images in a directory or an archive: what ``docker save`` writes, and OCI image layouts.
 
-Both may be in one archive; ``manifest.json`` is asked first then, as ``docker load`` does. A blob
-is held against its digest and size, also where only its path in ``blobs/`` tells the digest.
+Both may be in one archive; ``manifest.json`` is asked first then, as ``docker load`` does. Its layers
+are paths, and an engine holds them against their diff IDs when it loads them: here they are not
+hashed, which would take longer than all the rest. In a layout a digest is all that names a layer,
+and each is held against it. Small blobs are, in both, also where only their path in ``blobs/``
+tells the digest.
 """
 
 from __future__ import annotations
@@ -79,7 +82,7 @@ class Layout:
         return None
 
     def open(self, path: str, descriptor: Descriptor | None) -> tuple[Source, Promised | None]:
-        """A blob, and what is still to be held against its digest.
+        """A blob, and what is still to be held against the digest of its descriptor.
 
         Raises:
             InputError: it is not there, or of another size.
@@ -91,16 +94,15 @@ class Layout:
             source = self._root.open(place.directory, place.name, place.node)
         except OSError as e:
             raise self._fault(path, (e.strerror or str(e)).lower()) from e
-        named = _BLOB.match(path)
-        digest = Digest(named[1], named[2]) if named else None
-        if descriptor is not None:
-            digest = descriptor.digest
-            if source.size != descriptor.size:
-                source.close()
-                raise self._fault(path, f"has {source.size} bytes instead of {descriptor.size}")
-        if digest is None:
+        if descriptor is None:
             return source, None
-        return source, Promised(source, digest, path[1:], self._root.label)
+        if source.size != descriptor.size:
+            source.close()
+            raise self._fault(path, f"has {source.size} bytes instead of {descriptor.size}")
+        return source, self._promised(source, path, descriptor.digest)
+
+    def _promised(self, source: Source, path: str, digest: Digest) -> Promised:
+        return Promised(source, digest, path[1:], self._root.label)
 
     def _docker(self, saved: tuple[manifests.Saved, ...]) -> Iterator[Image]:
         for row in saved:
@@ -162,6 +164,8 @@ class Layout:
 
     def _blob(self, path: str, descriptor: Descriptor | None) -> bytes:
         source, promised = self.open(path, descriptor)
+        if promised is None and (named := _BLOB.match(path)):
+            promised = self._promised(source, path, Digest(named[1], named[2]))
         try:
             if source.size > _LIMIT:
                 raise self._fault(path, f"has {source.size} bytes, too many for JSON")

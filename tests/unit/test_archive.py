@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import gc
 import gzip
 import hashlib
 import json
@@ -557,6 +558,46 @@ def test_broken_image(case: tuple[dict[str, bytes], str], form: str, tmp_path: P
     assert len(str(caught.value).split("\n")) == 1
 
 
+def _both_ways() -> tuple[dict[str, bytes], str, str]:
+    """One image as elfpack writes it, a layout and a docker-archive: its files, and the paths of
+    its configuration and its layer."""
+    layout = Oci()
+    layer = made("a=1", "b=" + "1" * 2000)
+    files = layout.done(layout.image(layer))
+    (blob_,) = [name for name, raw in files.items() if raw == layer]
+    (config,) = [name for name, raw in files.items() if b"architecture" in raw]
+    row = {"Config": config, "RepoTags": ["a:1"], "Layers": [blob_]}
+    files["manifest.json"] = json.dumps([row]).encode()
+    return files, config, blob_
+
+
+@pytest.mark.parametrize("form", ["directory", "tar"])
+def test_a_tampered_layer(form: str, tmp_path: Path) -> None:
+    """Not found where manifest.json is what is read: to it a layer is a path, and an engine holds
+    it against its diff ID when it loads it, which takes longer than all of a check. The same blob
+    is found where a digest is all that names it, in a layout."""
+    files, _, layer = _both_ways()
+    files[layer] = files[layer].replace(b"1" * 2000, b"2" * 2000)
+
+    def opened(files: dict[str, bytes], name: str) -> Opened:
+        if form == "directory":
+            return open_root(str(on_disk(files, tmp_path / name)))
+        (tmp_path / name).write_bytes(packed(files))
+        return open_root(str(tmp_path / name))
+
+    assert [t.name for t in opened(files, "both").trees()] == ["a:1"]
+    with pytest.raises(InputError, match="its digest is sha256:"):
+        list(opened(_without(files, "manifest.json"), "layout").trees())
+
+
+def test_a_tampered_configuration_in_a_docker_archive(tmp_path: Path) -> None:
+    """It is read anyway, and its path tells its digest."""
+    files, config, _ = _both_ways()
+    files[config] += b" "
+    with pytest.raises(InputError, match="its digest is sha256:"):
+        list(_opened(packed(files), tmp_path).trees())
+
+
 def test_walks_like_any_root() -> None:
     root = tree(made("usr/lib/x=1", "lib -> usr/lib"))
     place = Walker(root).find("/lib/../lib/x")
@@ -567,6 +608,7 @@ def test_walks_like_any_root() -> None:
 
 
 def test_images_close_what_they_opened(tmp_path: Path) -> None:
+    gc.collect()  # what other tests left may have files open
     before = len(os.listdir("/proc/self/fd"))
     broken = _wrong(2)
     for number, files in enumerate((_oci(), broken, _without(_oci(), "blobs"))):
