@@ -3,8 +3,6 @@
 Source: glibc elf/dl-version.c, _dl_check_map_versions().
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Blobs held against their digests, beside the other work: hashing takes longer than all of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 

@@ -1,39 +1,32 @@
 """Images in a directory or an archive: what ``docker save`` writes, and OCI image layouts.
 
-Both may be in one archive; ``manifest.json`` is asked first then, as ``docker load`` does. Its layers
-are paths, and an engine holds them against their diff IDs when it loads them: here they are not
-hashed, which would take longer than all the rest. In a layout a digest is all that names a layer,
-and each is held against it. Small blobs are, in both, also where only their path in ``blobs/``
-tells the digest.
+Both may be in one archive; ``manifest.json`` is asked first then, as ``docker load`` does. Its
+layers are paths, and an engine holds them against their diff IDs when it loads them: here they are
+not hashed, which would take longer than all the rest. In a layout a digest is all that names a
+layer, and each is held against it. Small blobs are, in both, also where only their path in
+``blobs/`` tells the digest.
 """
 
-from __future__ import annotations
-
 import os
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from elfpack import late
 from elfpack.blob import Source
 from elfpack.errors import InputError
 from elfpack.formats import manifests
-from elfpack.formats.manifests import (
-    ContainerConfig,
-    Descriptor,
-    Digest,
-    ManifestFault,
-)
+from elfpack.formats.container import ContainerConfig
+from elfpack.formats.manifests import Descriptor, Digest, ManifestFault
 from elfpack.root.digests import Promised
-from elfpack.root.node import Root
+from elfpack.root.node import SYSTEM, Root
 from elfpack.root.walk import Walker
 
 _LIMIT = 16 << 20
 """Bytes of a file of JSON; registries take four million."""
 _DEPTH = 8
 """Indexes in indexes."""
-_BLOB = re.compile(r"/?blobs/(sha256|sha512)/([0-9a-f]+)\Z")
-_PART = re.compile(r"[0-9a-f]{64}(\.tar|\.json)?\Z")
-_SYSTEM = frozenset(("bin", "etc", "lib", "usr"))
+_BLOB = late.pattern(r"/?blobs/(sha256|sha512)/([0-9a-f]+)\Z")
+_PART = late.pattern(r"[0-9a-f]{64}(\.tar|\.json)?\Z")
 _MANIFEST, _INDEX = "/manifest.json", "/index.json"
 
 
@@ -185,7 +178,7 @@ class Layout:
     def _parts(self) -> str | None:
         """Something that only images have at their top; None beside what only systems have."""
         names = self._root.entries("")
-        if isinstance(names, int) or _SYSTEM.intersection(names):
+        if isinstance(names, int) or SYSTEM.intersection(names):
             return None
         if "oci-layout" in names:
             return "an oci-layout"

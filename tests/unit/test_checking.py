@@ -9,7 +9,7 @@ import pytest
 from elfpack.blob import from_bytes
 from elfpack.checking import RULES, check
 from elfpack.errors import Finding
-from elfpack.formats.manifests import ContainerConfig
+from elfpack.formats.container import ContainerConfig
 from elfpack.root.tree import TreeRoot
 from tests.elfbuild import elf
 from tests.worlds import GLIBC, LOADER, MUSL, MUSL_LOADER, World, elf_of, tree
