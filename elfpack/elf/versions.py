@@ -4,12 +4,14 @@ Source: Linux Standard Base, "Symbol Versioning"; glibc elf/dl-version.c.
 """
 
 import struct
+from collections.abc import Callable
+from functools import cache, partial
 from typing import NamedTuple
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.layout import ElfFault, Layout, read_layout
-from elfpack.elf.strings import Strings
+from elfpack.elf.strings import Strings, read_strings
 
 _WEAK = 0x2
 _BASE = 0x1
@@ -43,6 +45,10 @@ class Definition(NamedTuple):
     """The hash of its name as stored."""
 
 
+_need, _definition = partial(tuple.__new__, Need), partial(tuple.__new__, Definition)
+"""Made without a step in Python: a tree has thousands."""
+
+
 class Versions(NamedTuple):
     needs: tuple[Need, ...] = ()
     definitions: tuple[Definition, ...] = ()
@@ -67,11 +73,42 @@ def laid_out_versions(source: Source, layout: Layout) -> Versions:
     """As :func:`read_versions`, by a layout that is known."""
     if not layout.tags:
         return Versions()
-    return versions_of(source, layout, Strings(source, layout))
+    return _versions(source, layout, partial(read_strings, source, layout))
 
 
 def versions_of(source: Source, layout: Layout, strings: Strings) -> Versions:
-    return Versions(_needs(source, layout, strings), _definitions(source, layout, strings))
+    """As :func:`read_versions`, for who has the strings at hand."""
+    return _versions(source, layout, lambda offsets: [strings.at(offset) for offset in offsets])
+
+
+def _versions(source: Source, layout: Layout, read: Callable[[list[int]], list[str]]) -> Versions:
+    """The tables first, then all names at once."""
+    needs, definitions = _needs(source, layout), _definitions(source, layout)
+    if not needs and not definitions:
+        return Versions()
+    asked = [row[0] for row in needs]
+    asked += [row[1] for row in needs]
+    asked += [row[0] for row in definitions]
+    names = read(asked)
+    count = len(needs)
+    return Versions(
+        tuple(
+            [
+                _need((file, version, other & ~c.VERSYM_HIDDEN, bool(flags & _WEAK), value, hidden))
+                for file, version, (_, _, value, flags, other, hidden) in zip(
+                    names, names[count:], needs, strict=False
+                )
+            ]
+        ),
+        tuple(
+            [
+                _definition((version, number & ~c.VERSYM_HIDDEN, bool(flags & _BASE), value))
+                for version, (_, number, flags, value) in zip(
+                    names[2 * count :], definitions, strict=True
+                )
+            ]
+        ),
+    )
 
 
 class _Table:
@@ -99,62 +136,72 @@ class _Table:
 
 
 def _table(source: Source, layout: Layout, tag: int) -> _Table | None:
-    address = layout.last(tag)
+    address = layout.tags.get(tag)
     if address is None:
         return None
-    for s in layout.segments:
-        if s.type == c.PT_LOAD and s.vaddr <= address < s.vaddr + s.filesz:
-            start = s.offset + address - s.vaddr
-            size = min(s.vaddr + s.filesz - address, max(0, source.size - start))
+    for kind, _, offset, vaddr, _, filesz, _, _ in layout.rows:
+        if kind == c.PT_LOAD and vaddr <= address < vaddr + filesz:
+            start = offset + address - vaddr
+            size = min(vaddr + filesz - address, max(0, source.size - start))
             return _Table(source, start, size)
     raise ElfFault("ELF file with a version table outside the file")
 
 
-def _needs(source: Source, layout: Layout, strings: Strings) -> tuple[Need, ...]:
+def _needs(source: Source, layout: Layout) -> list[tuple[int, int, int, int, int, bool]]:
+    """Of each the offsets of the file's and the version's name, the hash, flags and number, and
+    whether it is hidden."""
     table = _table(source, layout, c.DT_VERNEED)
     if table is None:
-        return ()
-    outer = struct.Struct(layout.encoding.order + "HHIII")
-    inner = struct.Struct(layout.encoding.order + "IHHII")
-    found: list[Need] = []
+        return []
+    outer, inner = _structs(layout.encoding.order)[:2]
+    unpack, most = table.unpack, table.size // inner.size
+    found: list[tuple[int, int, int, int, int, bool]] = []
     at = 0
     # Both the next field and the count end the walk; each step goes forward, so that a table
     # that loops ends too.
-    for _ in range(layout.last(c.DT_VERNEEDNUM) or 0):
-        _, count, file, aux, following = table.unpack(outer, at)
-        name = strings.at(file)
+    for _ in range(layout.tags.get(c.DT_VERNEEDNUM, 0)):
+        _, count, file, aux, following = unpack(outer, at)
         inside = at + aux
         for _ in range(count):
-            if len(found) * inner.size > table.size:  # entries that overlap would never end
+            if len(found) > most:  # entries that overlap would never end
                 raise ElfFault("ELF file with a version table that repeats itself")
-            value, flags, other, version, step = table.unpack(inner, inside)
-            weak, hidden = bool(flags & _WEAK), bool(other & c.VERSYM_HIDDEN)
-            number = other & ~c.VERSYM_HIDDEN
-            found.append(Need(name, strings.at(version), number, weak, value, hidden))
+            value, flags, other, version, step = unpack(inner, inside)
+            found.append((file, version, value, flags, other, bool(other & c.VERSYM_HIDDEN)))
             if step == 0:
                 break
             inside += step
         if following == 0:
             break
         at += following
-    return tuple(found)
+    return found
 
 
-def _definitions(source: Source, layout: Layout, strings: Strings) -> tuple[Definition, ...]:
+def _definitions(source: Source, layout: Layout) -> list[tuple[int, int, int, int]]:
+    """Of each the offset of its name, its number, flags and hash."""
     table = _table(source, layout, c.DT_VERDEF)
     if table is None:
-        return ()
-    outer = struct.Struct(layout.encoding.order + "HHHHIII")
-    inner = struct.Struct(layout.encoding.order + "II")
-    found: list[Definition] = []
+        return []
+    _, _, outer, inner = _structs(layout.encoding.order)
+    found: list[tuple[int, int, int, int]] = []
     at = 0
-    for _ in range(layout.last(c.DT_VERDEFNUM) or 0):
+    for _ in range(layout.tags.get(c.DT_VERDEFNUM, 0)):
         _, flags, index, count, value, aux, following = table.unpack(outer, at)
         if count:
             name, _ = table.unpack(inner, at + aux)
-            number, base = index & ~c.VERSYM_HIDDEN, bool(flags & _BASE)
-            found.append(Definition(strings.at(name), number, base, value))
+            found.append((name, index, flags, value))
         if following == 0:
             break
         at += following
-    return tuple(found)
+    return found
+
+
+@cache
+def _structs(order: str) -> tuple[struct.Struct, struct.Struct, struct.Struct, struct.Struct]:
+    """Verneed, Vernaux, Verdef, Verdaux."""
+    verneed, vernaux, verdef, verdaux = "HHIII", "IHHII", "HHHHIII", "II"
+    return (
+        struct.Struct(order + verneed),
+        struct.Struct(order + vernaux),
+        struct.Struct(order + verdef),
+        struct.Struct(order + verdaux),
+    )
