@@ -15,6 +15,7 @@ from elfpack.elf.strings import Strings, read_strings
 
 _WEAK = 0x2
 _BASE = 0x1
+_NUMBER = ~c.VERSYM_HIDDEN & 0xFFFF
 _STEP = 4096
 """Bytes of a table read at once."""
 
@@ -82,30 +83,31 @@ def versions_of(source: Source, layout: Layout, strings: Strings) -> Versions:
 
 
 def _versions(source: Source, layout: Layout, read: Callable[[list[int]], list[str]]) -> Versions:
-    """The tables first, then all names at once."""
-    needs, definitions = _needs(source, layout), _definitions(source, layout)
-    if not needs and not definitions:
-        return Versions()
-    asked = [row[0] for row in needs]
-    asked += [row[1] for row in needs]
+    """The tables first, then all names at once, that of a file once for all its versions."""
+    files, needs = _needs(source, layout)
+    definitions = _definitions(source, layout)
+    asked = [file for file, _ in files]
+    asked += [row[3] for row in needs]
     asked += [row[0] for row in definitions]
-    names = read(asked)
-    count = len(needs)
+    if not asked:
+        return Versions()
+    names = iter(read(asked))
+    of: list[str] = []
+    for name, (_, count) in zip([next(names) for _ in files], files, strict=True):
+        of += [name] * count
     return Versions(
         tuple(
             [
-                _need((file, version, other & ~c.VERSYM_HIDDEN, bool(flags & _WEAK), value, hidden))
-                for file, version, (_, _, value, flags, other, hidden) in zip(
-                    names, names[count:], needs, strict=False
+                _need(
+                    (file, next(names), other & _NUMBER, flags & _WEAK != 0, value, other > _NUMBER)
                 )
+                for file, (value, flags, other, _, _) in zip(of, needs, strict=True)
             ]
         ),
         tuple(
             [
-                _definition((version, number & ~c.VERSYM_HIDDEN, bool(flags & _BASE), value))
-                for version, (_, number, flags, value) in zip(
-                    names[2 * count :], definitions, strict=True
-                )
+                _definition((next(names), index & _NUMBER, flags & _BASE != 0, value))
+                for _, index, flags, value in definitions
             ]
         ),
     )
@@ -118,8 +120,10 @@ class _Table:
         self._source = source
         self._start = start
         self.size = size
+        self.head = source.pread(min(_STEP, size), start)
+        """The first of them: most tables are no longer, and are unpacked where they are."""
         self._from = 0
-        self._piece = b""
+        self._piece = self.head
 
     def unpack(self, layout: struct.Struct, at: int) -> tuple[int, ...]:
         """
@@ -147,33 +151,36 @@ def _table(source: Source, layout: Layout, tag: int) -> _Table | None:
     raise ElfFault("ELF file with a version table outside the file")
 
 
-def _needs(source: Source, layout: Layout) -> list[tuple[int, int, int, int, int, bool]]:
-    """Of each the offsets of the file's and the version's name, the hash, flags and number, and
-    whether it is hidden."""
+def _needs(source: Source, layout: Layout) -> tuple[list[tuple[int, int]], list[tuple[int, ...]]]:
+    """The offset of each file's name with the number of its versions; and all Vernaux, one after
+    the other."""
+    files: list[tuple[int, int]] = []
+    found: list[tuple[int, ...]] = []
     table = _table(source, layout, c.DT_VERNEED)
     if table is None:
-        return []
+        return files, found
     outer, inner = _structs(layout.encoding.order)[:2]
-    unpack, most = table.unpack, table.size // inner.size
-    found: list[tuple[int, int, int, int, int, bool]] = []
+    unpack, head, most = table.unpack, table.head, table.size // inner.size
+    last, unpack_head = len(head) - inner.size, inner.unpack_from
     at = 0
     # Both the next field and the count end the walk; each step goes forward, so that a table
     # that loops ends too.
     for _ in range(layout.tags.get(c.DT_VERNEEDNUM, 0)):
         _, count, file, aux, following = unpack(outer, at)
-        inside = at + aux
+        inside, before = at + aux, len(found)
         for _ in range(count):
             if len(found) > most:  # entries that overlap would never end
                 raise ElfFault("ELF file with a version table that repeats itself")
-            value, flags, other, version, step = unpack(inner, inside)
-            found.append((file, version, value, flags, other, bool(other & c.VERSYM_HIDDEN)))
-            if step == 0:
+            row = unpack_head(head, inside) if inside <= last else unpack(inner, inside)
+            found.append(row)
+            if row[4] == 0:
                 break
-            inside += step
+            inside += row[4]
+        files.append((file, len(found) - before))
         if following == 0:
             break
         at += following
-    return found
+    return files, found
 
 
 def _definitions(source: Source, layout: Layout) -> list[tuple[int, int, int, int]]:
