@@ -34,14 +34,16 @@ class Versioning:
         self._defined: dict[object, frozenset[tuple[int, str]]] = {}
         self._pairs: dict[object, tuple[str, ...]] = {}
 
-    def lacking(self, closure: Closure) -> Iterator[Lacking]:
-        """Nothing for musl, which knows no versions. Of a weak version, and of a library that has
+    def lacking(self, closure: Closure, *, alone: bool = False) -> Iterator[Lacking]:
+        """What the objects of a closure ask for; ``alone``: what the first of them does.
+
+        Nothing for musl, which knows no versions. Of a weak version, and of a library that has
         none at all, glibc only warns."""
         absent = closure.missing_interpreter or closure.refusal
         if closure.loader is None or closure.loader.libc != GLIBC or absent is not None:
             return
-        answers = providers(closure)
-        for number, hit in enumerate(closure.hits):
+        answers = _Answers(closure)
+        for number, hit in enumerate(closure.hits[:1] if alone else closure.hits):
             for file, needs in self._needs_of(hit).items():
                 provider = answers.get(file)
                 if provider is None:  # missing itself
@@ -98,6 +100,26 @@ class Versioning:
             return Versions()
         finally:
             source.close()
+
+
+class _Answers:
+    """As :func:`providers`, which is made only for who asks by a soname or a path: most ask by the
+    name that an object was found for."""
+
+    def __init__(self, closure: Closure) -> None:
+        self._closure = closure
+        numbers = range(len(closure.names) - 1, -1, -1)
+        self._found = dict(zip(reversed(closure.names), numbers, strict=True))
+        """Of objects with the same name the first."""
+        self._all: dict[str, int] | None = None
+
+    def get(self, name: str) -> int | None:
+        found = None if "/" in name else self._found.get(name)
+        if found is None:
+            if self._all is None:
+                self._all = providers(self._closure)
+            found = self._all.get(name)
+        return found
 
 
 def providers(closure: Closure) -> dict[str, int]:
