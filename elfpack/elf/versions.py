@@ -61,17 +61,21 @@ class Versions(NamedTuple):
         return table
 
 
+class Compared(NamedTuple):
+    """What a loader compares before it starts a program: names and their hashes as stored."""
+
+    needs: dict[str, list[tuple[int, str]]] = {}
+    """The versions that are wanted of each file, without the weak ones."""
+    definitions: frozenset[tuple[int, str]] = frozenset()
+
+
 def read_versions(source: Source) -> Versions:
     """Needs and definitions, in file order.
 
     Raises:
         ElfFault: a table lies outside the file.
     """
-    return laid_out_versions(source, read_layout(source))
-
-
-def laid_out_versions(source: Source, layout: Layout) -> Versions:
-    """As :func:`read_versions`, by a layout that is known."""
+    layout = read_layout(source)
     if not layout.tags:
         return Versions()
     return _versions(source, layout, partial(read_strings, source, layout))
@@ -111,6 +115,32 @@ def _versions(source: Source, layout: Layout, read: Callable[[list[int]], list[s
             ]
         ),
     )
+
+
+def read_compared(source: Source, layout: Layout) -> Compared:
+    """Of an open file whose layout is known. A tree has thousands of versions: no record is made
+    for each.
+
+    Raises:
+        ElfFault: a table lies outside the file.
+    """
+    files, needs = _needs(source, layout)
+    definitions = _definitions(source, layout)
+    asked = [file for file, _ in files]
+    asked += [row[3] for row in needs]
+    asked += [row[0] for row in definitions]
+    if not asked:
+        return Compared()
+    names = read_strings(source, layout, asked)
+    found: dict[str, list[tuple[int, str]]] = {}
+    first, behind = 0, len(files)
+    for name, (_, count) in zip(names, files, strict=False):
+        rows = zip(needs[first : first + count], names[behind + first :], strict=False)
+        versions = [(row[0], version) for row, version in rows if not row[1] & _WEAK]
+        found.setdefault(name, []).extend(versions)
+        first += count
+    rest = zip(definitions, names[behind + first :], strict=True)
+    return Compared(found, frozenset([(row[3], version) for row, version in rest]))
 
 
 class _Table:
