@@ -38,7 +38,7 @@ class Files:
         self.walker = Walker(root)
         self._content: dict[tuple[int, int], Content] = {}
         self.compared: dict[tuple[int, int], Compared] = {}
-        """By identity, of what was studied: the versions. None of a file whose tables are broken."""
+        """By identity, of what was studied; empty for a file whose version tables are broken."""
 
     def find(self, path: str) -> Place | int:
         """The file at an absolute guest path, links followed; an errno if there is none."""
