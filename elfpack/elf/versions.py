@@ -173,11 +173,10 @@ def _table(source: Source, layout: Layout, tag: int) -> _Table | None:
     address = layout.tags.get(tag)
     if address is None:
         return None
-    for kind, _, offset, vaddr, _, filesz, _, _ in layout.rows:
-        if kind == c.PT_LOAD and vaddr <= address < vaddr + filesz:
-            start = offset + address - vaddr
-            size = min(vaddr + filesz - address, max(0, source.size - start))
-            return _Table(source, start, size)
+    for low, high, delta in layout.parts.loads:
+        if low <= address < high:
+            start = address + delta
+            return _Table(source, start, min(high - address, max(0, source.size - start)))
     raise ElfFault("ELF file with a version table outside the file")
 
 
