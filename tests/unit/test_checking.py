@@ -212,6 +212,18 @@ CASES = [
         "/app: /lib64/libc.so.6: version `GLIBC_2.38' not found (required by /app)",
     ),
     Case(
+        "version of what is known by its soname",
+        {
+            **BASE,
+            "/app": "exe needs=libold.so versions=libnew.so:V2",
+            "/lib64/libold.so": "lib soname=libnew.so defines=V1",
+        },
+        "missing-version",
+        "/app",
+        "version V2 is missing in /lib64/libold.so",
+        "/app: /lib64/libold.so: version `V2' not found (required by /app)",
+    ),
+    Case(
         "version of a library",
         {
             **BASE,
