@@ -74,7 +74,7 @@ class Opened:
             return None
         from elfpack.root.image import Layout
 
-        return Layout(self._root)
+        return Layout(self._root, is_file=isinstance(self._root, ArchiveRoot))
 
     def _tree(self, layout: "Layout", image: "Image") -> Iterator[Tree]:
         """An image's tree. Its layers are held against their digests meanwhile."""

@@ -1,10 +1,11 @@
 """Images in a directory or an archive: what ``docker save`` writes, and OCI image layouts.
 
-Both may be in one archive; ``manifest.json`` is asked first then, as ``docker load`` does. Its
-layers are paths, and an engine holds them against their diff IDs when it loads them: here they are
-not hashed, which would take longer than all the rest. In a layout a digest is all that names a
-layer, and each is held against it. Small blobs are, in both, also where only their path in
-``blobs/`` tells the digest.
+Both may be in one archive; ``manifest.json`` is asked first then, as ``docker load`` does. In a
+file its layers are paths, and an engine holds them against their diff IDs when it loads them: here
+they are not hashed, which would take longer than all the rest. In a layout a digest is what names a
+layer, and each is held against it; so is one in a directory, which engines take for a layout
+whatever else is in it. Small blobs are always, also where only their path in ``blobs/`` tells the
+digest.
 """
 
 import os
@@ -43,8 +44,9 @@ class Image(NamedTuple):
 class Layout:
     """The images of a root. What is wrong with one is an :class:`InputError`."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Root, *, is_file: bool) -> None:
         self._root = root
+        self._is_file = is_file
         self._walker = Walker(root)
 
     def images(self) -> Iterator[Image] | None:
@@ -75,11 +77,16 @@ class Layout:
         return None
 
     def open(self, path: str, descriptor: Descriptor | None) -> tuple[Source, Promised | None]:
-        """A blob, and what is still to be held against the digest of its descriptor.
+        """A layer, and what is still to be held against its digest.
 
         Raises:
             InputError: it is not there, or of another size.
         """
+        source = self._open(path, descriptor)
+        digest = self._digest(path, descriptor) if descriptor or not self._is_file else None
+        return source, self._promised(source, path, digest)
+
+    def _open(self, path: str, descriptor: Descriptor | None) -> Source:
         place = self._walker.find(path)
         if isinstance(place, int):
             raise self._fault(path, os.strerror(place).lower())
@@ -87,14 +94,21 @@ class Layout:
             source = self._root.open(place.directory, place.name, place.node)
         except OSError as e:
             raise self._fault(path, (e.strerror or str(e)).lower()) from e
-        if descriptor is None:
-            return source, None
-        if source.size != descriptor.size:
+        if descriptor is not None and source.size != descriptor.size:
             source.close()
             raise self._fault(path, f"has {source.size} bytes instead of {descriptor.size}")
-        return source, self._promised(source, path, descriptor.digest)
+        return source
 
-    def _promised(self, source: Source, path: str, digest: Digest) -> Promised:
+    def _digest(self, path: str, descriptor: Descriptor | None) -> Digest | None:
+        """What a blob is said to have, by a manifest or by its path."""
+        if descriptor is not None:
+            return descriptor.digest
+        named = _BLOB.match(path)
+        return Digest(named[1], named[2]) if named else None
+
+    def _promised(self, source: Source, path: str, digest: Digest | None) -> Promised | None:
+        if digest is None:
+            return None
         return Promised(source, digest, path[1:], self._root.label)
 
     def _docker(self, saved: tuple[manifests.Saved, ...]) -> Iterator[Image]:
@@ -156,9 +170,8 @@ class Layout:
             raise self._broken(path, e) from e
 
     def _blob(self, path: str, descriptor: Descriptor | None) -> bytes:
-        source, promised = self.open(path, descriptor)
-        if promised is None and (named := _BLOB.match(path)):
-            promised = self._promised(source, path, Digest(named[1], named[2]))
+        source = self._open(path, descriptor)
+        promised = self._promised(source, path, self._digest(path, descriptor))
         try:
             if source.size > _LIMIT:
                 raise self._fault(path, f"has {source.size} bytes, too many for JSON")
