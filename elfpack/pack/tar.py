@@ -44,7 +44,7 @@ def members(plan: Plan) -> Iterator[bytes | Blob]:
         yield header
         size += len(header)
         if isinstance(entry, Regular) and entry.blob.size:
-            yield entry.blob
+            yield plan.content(entry)
             padding = padding_of(entry.blob.size)
             if padding:
                 yield padding

@@ -25,6 +25,8 @@ class AddedFile(NamedTuple):
     place: Place | None
     """None for a link inside an added directory, which keeps its text."""
     node: Node
+    capability: bytes | None = None
+    """Of a regular file: its ``security.capability``. None if that was not asked."""
 
 
 def added_files(
@@ -95,7 +97,8 @@ def _tree(
         if isinstance(names, int):
             raise InputError(os.strerror(names).lower(), path=directory or "/")
         for name in names:
-            source, path = f"{directory}/{name}", f"{target}/{name}"
+            source = f"{directory}/{name}"
+            path = source if target == directory else f"{target}/{name}"
             if matches(source, request.dropped_paths):
                 continue
             node = files.root.node(directory, name)

@@ -6,10 +6,11 @@ The only maker of a :class:`Plan`.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
-from elfpack.blob import Blob, Source, from_bytes
-from elfpack.errors import Finding, RequestError, unreadable
+from elfpack.blob import Blob, from_bytes
+from elfpack.errors import Finding, RequestError
 from elfpack.loader.files import Files
 from elfpack.paths import ancestors, components, sort_key
 from elfpack.planning.entry import (
@@ -26,7 +27,7 @@ from elfpack.planning.entry import (
 )
 from elfpack.planning.put import Put, PutDirectory, PutFile, PutLink, PutText
 from elfpack.planning.request import Request
-from elfpack.root.walk import LINK_LIMIT, Place
+from elfpack.root.walk import LINK_LIMIT
 
 
 class Assembly:
@@ -51,8 +52,10 @@ class Assembly:
         """
         waiting = list(puts)
         # Links first: a path that passes through one belongs behind it.
-        for put in sorted(waiting, key=_links_from_the_top):
-            self._add(put)
+        waiting.sort(key=_links_from_the_top)
+        waiting.reverse()
+        while waiting:
+            self._add(waiting.pop())
 
     def add_directories(self, puts: Iterable[Put]) -> None:
         """Directories that have to be there: one that is keeps its mode and owner.
@@ -78,7 +81,7 @@ class Assembly:
         known = self._puts.get(path)
         if known is None or known.what == put.what:
             if known is None or (put.named and not known.named):
-                self._puts[path] = put._replace(path=path)
+                self._puts[path] = put if put.path == path else put._replace(path=path)
         elif known.yields or put.yields:
             self._puts[path] = (put if known.yields else known)._replace(path=path)
             self._linked(path, None)
@@ -102,7 +105,7 @@ class Assembly:
 
     def _same(self, a: Put, b: Put) -> bool:
         if isinstance(a.what, PutFile) and isinstance(b.what, PutFile):
-            return a.what.place.node.identity == b.what.place.node.identity
+            return a.what.node.identity == b.what.node.identity
         return False
 
     def _leads_to(self, link: Put, put: Put) -> bool:
@@ -112,7 +115,7 @@ class Assembly:
             return False
         source = link.named or ""
         place = self._files.find(source) if source.startswith("/") else 0
-        return not isinstance(place, int) and place.node.identity == put.what.place.node.identity
+        return not isinstance(place, int) and place.node.identity == put.what.node.identity
 
     def _conflict(self, path: str, known: Put, put: Put) -> None:
         if bool(known.named) != bool(put.named):
@@ -142,11 +145,13 @@ class Assembly:
         # Who stand in one directory go the same way, as long as no link is added.
         above, _, name = put.path.rpartition("/")
         key = above, bool(put.named)
+        if name != parts[-1]:  # it ends in a slash or a dot
+            return f"{self._followed(parts[:-1], put).rstrip('/')}/{parts[-1]}"
         known = self._ways.get(key)
-        if known is None or name != parts[-1]:
+        if known is None:
             known = self._followed(parts[:-1], put).rstrip("/")
             self._ways[key] = known
-        return f"{known}/{parts[-1]}"
+        return _held(f"{known}/{name}", put.path)
 
     def _followed(self, parts: list[str], put: Put) -> str:
         pending = parts[::-1]
@@ -199,26 +204,33 @@ class Assembly:
         self._plain.add(path)
         return None
 
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> Iterator[Entry]:
         """All entries with their parents, sorted.
 
         Raises:
             RequestError: a file stands where a directory is needed.
         """
-        found: dict[str, Entry] = {}
         first: dict[tuple[int, int], Regular] = {}
+        known: set[str] = {""}
         for path in sorted(self._puts, key=sort_key):
-            for above in ancestors(path):
-                if above in self._puts and not isinstance(self._puts[above].what, PutDirectory):
-                    raise RequestError(
-                        f"is a file or link, but {path} needs a directory there",
-                        path=above,
-                        hint="give one of them another destination",
-                    )
-                if above not in found:
-                    found[above] = Directory(path=above, reason=Reason("parent", because_of=path))
-            found[path] = self._entry(self._puts[path], first)
-        return tuple(found[path] for path in sorted(found, key=sort_key))
+            directory = path.rpartition("/")[0]
+            if directory not in known:
+                # A parent comes before all that is below it, and after all else that came before.
+                yield from self._parents(path, known)
+            yield self._entry(self._puts[path], first)
+
+    def _parents(self, path: str, known: set[str]) -> Iterator[Directory]:
+        for above in ancestors(path):
+            put = self._puts.get(above)
+            if put is not None and not isinstance(put.what, PutDirectory):
+                raise RequestError(
+                    f"is a file or link, but {path} needs a directory there",
+                    path=above,
+                    hint="give one of them another destination",
+                )
+            if above not in known and put is None:
+                yield Directory(path=above, reason=Reason("parent", because_of=path))
+            known.add(above)
 
     def _entry(self, put: Put, first: dict[tuple[int, int], Regular]) -> Entry:
         match put.what:
@@ -231,10 +243,10 @@ class Assembly:
                 blob = from_bytes(put.what.content, put.path)
                 return Regular(path=put.path, reason=put.reason, blob=blob)
             case PutFile():
-                return self._file(put, put.what.place, first)
+                return self._file(put, put.what, first)
 
-    def _file(self, put: Put, place: Place, first: dict[tuple[int, int], Regular]) -> Entry:
-        identity = place.node.identity
+    def _file(self, put: Put, file: PutFile, first: dict[tuple[int, int], Regular]) -> Entry:
+        identity = file.node.identity
         known = first.get(identity)
         if known is not None:
             return HardLink(
@@ -246,10 +258,10 @@ class Assembly:
                 capability=known.capability,
                 identity=identity,
             )
-        mode, owner, capability = self._privileges(put.path, place)
+        mode, owner, capability = self._privileges(put.path, file)
         if put.reason.source == "program" and put.reason.evidence != "library":
             self._executable(put, mode)
-        blob = Blob(place.node.size, _opener(self._files, place), place.path)
+        blob = Blob(file.node.size, file, _held(file.place.path, put.named, put.path))
         first[identity] = Regular(
             path=put.path,
             reason=put.reason,
@@ -261,14 +273,16 @@ class Assembly:
         )
         return first[identity]
 
-    def _privileges(self, path: str, place: Place) -> tuple[int, tuple[int, int], bytes]:
+    def _privileges(self, path: str, file: PutFile) -> tuple[int, tuple[int, int], bytes]:
         """Mode, owner and capability of a file in the image.
 
         All in it belongs to root; what keeps a set-id bit keeps its owner as well, or a program of
         setgid mail would become one of setgid root.
         """
-        mode, owner = stat.S_IMODE(place.node.mode), (0, 0)
-        capability = self._files.root.capabilities(place.directory, place.name, place.node)
+        place, capability = file.place, file.capability
+        if capability is None:
+            capability = self._files.root.capabilities(place.directory, place.name, place.node)
+        mode, owner = _permissions(place.node.mode), (0, 0)
         if mode & SET_ID:
             if self._keep:
                 owner = place.node.owner
@@ -309,14 +323,15 @@ def _links_from_the_top(put: Put) -> tuple[bool, int]:
     return not is_link, put.path.count("/") if is_link else 0
 
 
-def _opener(files: Files, place: Place) -> Callable[[], Source]:
-    def opened() -> Source:
-        try:
-            return files.open(place)
-        except OSError as e:
-            raise unreadable(place.path, e.errno or 0) from e
+@lru_cache(maxsize=64)
+def _permissions(mode: int) -> int:
+    """One object for all files of a mode."""
+    return stat.S_IMODE(mode)
 
-    return opened
+
+def _held(path: str, *known: str | None) -> str:
+    """A path; the same string as one that is held already, if one is equal."""
+    return next((other for other in known if other == path), None) or path
 
 
 def _source(put: Put) -> str:
@@ -338,7 +353,7 @@ def assemble(
     missing: tuple[str, ...],
 ) -> Plan:
     """The plan of what came together."""
-    entries = assembly.entries()
+    entries = tuple(assembly.entries())
     first = next((p.closure.hits[0].elf.abi for p in programs if p.closure.hits), None)
     return Plan(
         entries=entries,

@@ -4,14 +4,44 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from elfpack.blob import Source
+from elfpack.errors import unreadable
+from elfpack.loader.files import Files
 from elfpack.planning.entry import Reason
 from elfpack.root.walk import Place
 
 
-class PutFile(NamedTuple):
-    """A regular file of the root."""
+class PutFile:
+    """A regular file of the root. Called, it is opened: it is what the blob in the plan is opened
+    by, and holds a place without a record of its own, as there may be a great many."""
 
-    place: Place
+    __slots__ = ("capability", "directory", "files", "hops", "name", "node")
+
+    def __init__(self, files: Files, place: Place, capability: bytes | None = None) -> None:
+        self.files = files
+        self.directory, self.name, self.node, self.hops = place
+        self.capability = capability
+        """``security.capability``, empty if it has none; None if that was not asked."""
+
+    @property
+    def place(self) -> Place:
+        return Place(self.directory, self.name, self.node, self.hops)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PutFile) and self.place == other.place
+
+    def __hash__(self) -> int:
+        return hash(self.place)
+
+    def __call__(self) -> Source:
+        """
+        Raises:
+            InputError: it cannot be read, or changed since it was seen.
+        """
+        try:
+            return self.files.open(self.place)
+        except OSError as e:
+            raise unreadable(self.place.path, e.errno or 0) from e
 
 
 class PutLink(NamedTuple):
