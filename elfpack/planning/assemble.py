@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from elfpack.blob import Blob, from_bytes
+from elfpack.blob import from_bytes
 from elfpack.errors import Finding, RequestError
 from elfpack.loader.files import Files
 from elfpack.paths import ancestors, components, sort_key
@@ -36,7 +36,9 @@ class Assembly:
     def __init__(self, files: Files, *, keep_privileges: bool = False) -> None:
         self._files = files
         self._keep = keep_privileges
-        self._puts: dict[str, Put] = {}
+        self._puts: dict[str, Put | Regular] = {}
+        """An entry stands for the put that it was made of, where it tells all of that: there may be
+        a great many."""
         self._links: dict[str, str] = {}
         self._ways: dict[tuple[str, bool], str] = {}
         """Where directories are with those links followed, for what the user named and for the
@@ -64,7 +66,7 @@ class Assembly:
             RequestError: a file is in the way.
         """
         for put in puts:
-            known = self._puts.get(self._canonical(put))
+            known = self._known(self._canonical(put))
             if known is None:
                 self._add(put)
             elif not isinstance(known.what, PutDirectory):
@@ -74,11 +76,18 @@ class Assembly:
                     hint="give one of them another path",
                 )
 
+    def _known(self, path: str) -> Put | None:
+        known = self._puts.get(path)
+        if not isinstance(known, Regular):
+            return known
+        assert isinstance(known.blob, PutFile)
+        return Put(known.path, known.blob, known.reason, known.reason.because_of)
+
     def _add(self, put: Put) -> None:
         path = self._canonical(put)
         if path == "/":
             return
-        known = self._puts.get(path)
+        known = self._known(path)
         if known is None or known.what == put.what:
             if known is None or (put.named and not known.named):
                 self._puts[path] = put if put.path == path else put._replace(path=path)
@@ -90,15 +99,15 @@ class Assembly:
             self._linked(path, None)
         elif not self._same(known, put) and not self._leads_to(put, known):
             self._conflict(path, known, put)
-        what = self._puts[path].what
-        if isinstance(what, PutLink):
-            self._linked(path, what.target)
+        taken = self._puts[path]
+        if isinstance(taken, Put) and isinstance(taken.what, PutLink):
+            self._linked(path, taken.what.target)
 
     def revise(self, puts: Iterable[Put]) -> None:
         """Add files that elfpack makes, in place of those that it made before."""
         for put in puts:
             path = self._canonical(put)
-            known = self._puts.get(path)
+            known = self._known(path)
             if known is not None and known.reason == put.reason and not known.named:
                 del self._puts[path]
             self._add(put)
@@ -151,7 +160,8 @@ class Assembly:
         if known is None:
             known = self._followed(parts[:-1], put).rstrip("/")
             self._ways[key] = known
-        return _held(f"{known}/{name}", put.path)
+        path = f"{known}/{name}"
+        return put.path if path == put.path else path  # one string for both
 
     def _followed(self, parts: list[str], put: Put) -> str:
         pending = parts[::-1]
@@ -217,11 +227,16 @@ class Assembly:
             if directory not in known:
                 # A parent comes before all that is below it, and after all else that came before.
                 yield from self._parents(path, known)
-            yield self._entry(self._puts[path], first)
+            put = self._known(path)
+            assert put is not None
+            entry = self._entry(put, first)
+            if isinstance(entry, Regular) and put.reason.because_of == put.named:
+                self._puts[path] = entry
+            yield entry
 
     def _parents(self, path: str, known: set[str]) -> Iterator[Directory]:
         for above in ancestors(path):
-            put = self._puts.get(above)
+            put = self._known(above)
             if put is not None and not isinstance(put.what, PutDirectory):
                 raise RequestError(
                     f"is a file or link, but {path} needs a directory there",
@@ -261,11 +276,10 @@ class Assembly:
         mode, owner, capability = self._privileges(put.path, file)
         if put.reason.source == "program" and put.reason.evidence != "library":
             self._executable(put, mode)
-        blob = Blob(file.node.size, file, _held(file.place.path, put.named, put.path))
         first[identity] = Regular(
             path=put.path,
             reason=put.reason,
-            blob=blob,
+            blob=file,
             mode=mode,
             owner=owner,
             capability=capability,
@@ -327,11 +341,6 @@ def _links_from_the_top(put: Put) -> tuple[bool, int]:
 def _permissions(mode: int) -> int:
     """One object for all files of a mode."""
     return stat.S_IMODE(mode)
-
-
-def _held(path: str, *known: str | None) -> str:
-    """A path; the same string as one that is held already, if one is equal."""
-    return next((other for other in known if other == path), None) or path
 
 
 def _source(put: Put) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from elfpack.blob import Blob
+from elfpack.blob import Blob, Content
 from elfpack.elf.file import Abi
 from elfpack.errors import Finding
 from elfpack.loader.closure import Closure
@@ -54,7 +54,7 @@ class Symlink(NamedTuple):
 class Regular(NamedTuple):
     path: str
     reason: Reason
-    blob: Blob
+    blob: Content
     mode: int = 0o644
     owner: tuple[int, int] = (0, 0)
     """Another only where a set-id bit is kept: that bit is worth what the owner is."""
@@ -147,4 +147,4 @@ class Plan:
 
     def content(self, entry: Regular) -> Blob:
         """The content of a file, for who writes it."""
-        return entry.blob if self.watch is None else entry.blob._replace(watch=self.watch)
+        return Blob(entry.blob.size, entry.blob.open, entry.blob.label, self.watch)

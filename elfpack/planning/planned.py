@@ -6,7 +6,7 @@ import errno
 import stat
 from bisect import bisect_left
 
-from elfpack.blob import Blob, Source
+from elfpack.blob import Content, Source
 from elfpack.errors import InputError
 from elfpack.paths import encode, sort_key
 from elfpack.planning.entry import Directory, Entry, HardLink, Plan, Regular, Symlink
@@ -50,7 +50,7 @@ class PlanRoot:
                 size = self._blob(entry).size
                 return Node(stat.S_IFREG | entry.mode, entry.identity or made, size, 0)
 
-    def _blob(self, entry: Regular | HardLink) -> Blob:
+    def _blob(self, entry: Regular | HardLink) -> Content:
         if isinstance(entry, Regular):
             return entry.blob
         first = self._by_path[entry.target]

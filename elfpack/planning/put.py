@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from elfpack.blob import Source
+from elfpack.blob import Blob, Source
 from elfpack.errors import unreadable
 from elfpack.loader.files import Files
 from elfpack.planning.entry import Reason
@@ -12,8 +13,8 @@ from elfpack.root.walk import Place
 
 
 class PutFile:
-    """A regular file of the root. Called, it is opened: it is what the blob in the plan is opened
-    by, and holds a place without a record of its own, as there may be a great many."""
+    """A regular file of the root: its place, and its content in the plan. One record for both, as
+    there may be a great many."""
 
     __slots__ = ("capability", "directory", "files", "hops", "name", "node")
 
@@ -33,7 +34,15 @@ class PutFile:
     def __hash__(self) -> int:
         return hash(self.place)
 
-    def __call__(self) -> Source:
+    @property
+    def size(self) -> int:
+        return self.node.size
+
+    @property
+    def label(self) -> str:
+        return f"{self.directory}/{self.name}"
+
+    def open(self) -> Source:
         """
         Raises:
             InputError: it cannot be read, or changed since it was seen.
@@ -41,7 +50,10 @@ class PutFile:
         try:
             return self.files.open(self.place)
         except OSError as e:
-            raise unreadable(self.place.path, e.errno or 0) from e
+            raise unreadable(self.label, e.errno or 0) from e
+
+    def chunks(self) -> Iterator[bytes]:
+        return Blob(self.size, self.open, self.label).chunks()
 
 
 class PutLink(NamedTuple):
