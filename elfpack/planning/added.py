@@ -61,9 +61,9 @@ def added_files(
 
 def _left_out(node: Node, source: str, request: Request) -> Finding | None:
     """An earlier output is no part of the next one, and a container has its own devices."""
-    if node.identity in request.output:
+    if request.output and node.identity in request.output:
         return _itself(source)
-    if node.is_link or node.is_directory or node.is_regular:
+    if node.is_regular or node.is_link or node.is_directory:
         return None
     return Finding("left-out", source, "a FIFO, socket or device: left out", note=True)
 
@@ -90,6 +90,7 @@ def _tree(
 ) -> Iterator[AddedFile]:
     destination = want.destination or normal(want.source)
     yield AddedFile(want.source, want.destination, top, top.node)
+    dropped = request.dropped_paths
     stack = [(top.path if top.name else "", destination.rstrip("/"))]
     while stack:
         directory, target = stack.pop()
@@ -99,7 +100,7 @@ def _tree(
         for name in names:
             source = f"{directory}/{name}"
             path = source if target == directory else f"{target}/{name}"
-            if matches(source, request.dropped_paths):
+            if dropped and matches(source, dropped):
                 continue
             node = files.root.node(directory, name)
             if isinstance(node, int):

@@ -243,7 +243,7 @@ class Collector:
                 self.found.files.append(item)
                 continue
             elf, capability = self._resolver.files.look(place)
-            self.found.files.append(item._replace(capability=capability))
+            self.found.files.append(AddedFile(*item[:4], capability))
             if isinstance(elf, int):
                 raise unreadable(item.source, elf)
             if elf is not None:
