@@ -127,14 +127,30 @@ class FileSource:
             self._fd = -1
 
 
-class Blob(NamedTuple):
+class Content(Protocol):
     """Content of a known size that can be opened again when it is written."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def label(self) -> str:
+        """What to call it in a message: a path, or what it was generated for."""
+
+    def open(self) -> Source:
+        """Opens it; refuses (:class:`InputError`) what is no longer the file that was seen."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """The content in pieces, see :meth:`Blob.chunks`."""
+
+
+class Blob(NamedTuple):
+    """A :class:`Content` while it is written, or of something that elfpack makes."""
 
     size: int
     open: Callable[[], Source]
-    """Opens the content; refuses (:class:`InputError`) what is no longer the file that was seen."""
     label: str
-    """What to call it in a message: a path, or what it was generated for."""
     watch: Callable[[int], object] | None = None
     """Told the number of bytes of each piece."""
 

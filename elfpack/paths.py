@@ -90,9 +90,10 @@ def literal(name: str) -> str:
     return "".join(f"[{char}]" if char in "*?[" else char for char in name)
 
 
-def sort_key(path: str) -> tuple[bytes, ...]:
+def sort_key(path: str) -> bytes:
     """The order of entries in an output: by components, as bytes. ``/a/b`` follows ``/a``."""
-    return tuple(encode(path).split(b"/"))
+    # NUL is below all that a component has: one that ends is before one that goes on.
+    return encode(path).replace(b"/", b"\0")
 
 
 def printable(text: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from types import FrameType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -21,7 +22,7 @@ from elfpack.errors import ElfpackError, IncompleteError, RequestError, SeveralE
 from elfpack.loader.closure import Closure
 from elfpack.paths import basename, is_utf8
 from elfpack.planning.config import PLAIN, ImageConfig
-from elfpack.planning.entry import SET_ID, Directory, Reason, Regular
+from elfpack.planning.entry import SET_ID, Directory, Entry, Reason, Regular
 from elfpack.planning.entry import Plan as Record
 from elfpack.report import plandoc, reasons, table
 from elfpack.runtime import MODULES
@@ -301,8 +302,12 @@ def _tell(talk: Talk, plan: Record, where: surroundings.Where) -> None:
     """What runtime modules added and why, what was found through LD_LIBRARY_PATH, findings."""
     for placed in plan.programs:
         surroundings.note_environment(talk, placed.closure, where)
+    added: dict[str, list[Entry]] = {module.name: [] for module in MODULES}
+    for entry in plan.entries:
+        if entry.reason.source in added:
+            added[entry.reason.source].append(entry)
     for module in MODULES:
-        entries = [e for e in plan.entries if e.reason.source == module.name]
+        entries = added[module.name]
         if entries:
             names = _few([e.path for e in entries])
             because = ", ".join(_because(e.reason for e in entries))
@@ -366,8 +371,8 @@ def _summary(
     if document is not None:
         import json  # late, for the few who read it
 
-        text = json.dumps(document, indent=2)
-        _json(text, to_stderr=written is not None and written.output == "-")
+        pieces = json.JSONEncoder(indent=2).iterencode(document)
+        _json(pieces, to_stderr=written is not None and written.output == "-")
     elif written is None:
         results = Results()
         for line in table.lines(plan):
@@ -384,10 +389,16 @@ def _summary(
     talk.note(use or "")
 
 
-def _json(text: str, *, to_stderr: bool) -> None:
+def _json(pieces: Iterator[str], *, to_stderr: bool) -> None:
     if to_stderr:
-        os.write(2, text.encode() + b"\n")
+        os.write(2, "".join(pieces).encode() + b"\n")
         return
     results = Results()
-    results.write(text.encode() + b"\n")
+    while text := "".join(islice(pieces, _PIECES)):
+        results.write(text.encode())
+    results.write(b"\n")
     results.flush()
+
+
+_PIECES = 1000
+"""Pieces of JSON, a few bytes each, that are written together."""

@@ -6,9 +6,10 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from elfpack.cli.ui import Talk
-from elfpack.planning.entry import Plan, watched
+from elfpack.planning.entry import Plan
 
 _PATIENCE = 1.0
 """Seconds of silence."""
@@ -26,7 +27,7 @@ def shown(talk: Talk, plan: Plan) -> Iterator[Plan]:
         return
     line = _Line(plan.size)
     try:
-        yield watched(plan, line.count)
+        yield replace(plan, watch=line.count)
     finally:
         line.clear()
 

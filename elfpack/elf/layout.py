@@ -15,6 +15,8 @@ from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.file import Header
 
+MAGIC: Final = b"\x7fELF"
+"""Of every ELF file the first bytes."""
 HEAD = 2048
 """Bytes read at first: in nearly all files the header, the program headers and PT_INTERP."""
 
@@ -179,7 +181,7 @@ def read_head(source: Source) -> tuple[Layout, bytes]:
 
 
 def _header(head: bytes) -> tuple[Header, Encoding]:
-    if head[:4] != b"\x7fELF":
+    if head[:4] != MAGIC:
         raise ElfFault(what_is(head))
     encoding = ENCODINGS.get(head[4:6])
     if encoding is None:

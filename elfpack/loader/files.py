@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from elfpack.blob import Source
 from elfpack.elf import reader
 from elfpack.elf.file import ElfFile, Malformed
-from elfpack.elf.layout import ElfFault
+from elfpack.elf.layout import MAGIC, ElfFault
 from elfpack.root.node import Root
 from elfpack.root.walk import Place, Walker
 
@@ -50,6 +50,26 @@ class Files:
         if known is None:
             known = self._content.setdefault(place.node.identity, self._read(place))
         return known
+
+    def look(self, place: Place) -> tuple[ElfFile | int | None, bytes]:
+        """Of a file that is added: its ELF record, None if it is none, an errno if it cannot be
+        read; and its capabilities. It is opened once for both. What is no ELF file is not
+        remembered: there may be a great many, and nobody asks for them again."""
+        identity = place.node.identity
+        try:
+            source = self.open(place)
+        except OSError as e:
+            return e.errno or errno.EIO, b""
+        try:
+            capability = self.root.capabilities(place.directory, place.name, place.node, source)
+            known = self._content.get(identity)
+            if known is None and source.pread(len(MAGIC), 0) == MAGIC:
+                known = self._content.setdefault(identity, reader.read(source))
+        except OSError as e:
+            return e.errno or errno.EIO, b""
+        finally:
+            source.close()
+        return None if isinstance(known, Malformed) else known, capability
 
     def study(self, place: Place, source: Source) -> Content:
         """As :meth:`content`, for a file that is open: its version tables are read along."""

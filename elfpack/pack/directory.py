@@ -29,7 +29,10 @@ def write_tree(plan: Plan, top: bytes) -> None:
     root = os.geteuid() == 0
     buffer = memoryview(bytearray(BLOCK))
     for entry in plan.entries:
-        _make(entry, _below(top, entry.path), top, buffer)
+        if isinstance(entry, Regular):
+            _write(plan.content(entry), _below(top, entry.path), buffer)
+        else:
+            _make(entry, _below(top, entry.path), top)
     # From the inside out: a directory's time and mode are final when its content is.
     for entry in reversed(plan.entries):
         if not isinstance(entry, HardLink):
@@ -43,7 +46,7 @@ def _below(top: bytes, path: str) -> bytes:
     return top + encode(path)
 
 
-def _make(entry: Entry, path: bytes, top: bytes, buffer: memoryview) -> None:
+def _make(entry: Directory | Symlink | HardLink, path: bytes, top: bytes) -> None:
     match entry:
         case Directory():
             os.mkdir(path, 0o700)
@@ -51,8 +54,6 @@ def _make(entry: Entry, path: bytes, top: bytes, buffer: memoryview) -> None:
             os.symlink(encode(entry.target), path)
         case HardLink():
             os.link(_below(top, entry.target), path, follow_symlinks=False)
-        case Regular():
-            _write(entry.blob, path, buffer)
 
 
 def _write(blob: Blob, path: bytes, buffer: memoryview) -> None:

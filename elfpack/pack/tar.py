@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from elfpack.blob import Blob
@@ -44,7 +45,7 @@ def members(plan: Plan) -> Iterator[bytes | Blob]:
         yield header
         size += len(header)
         if isinstance(entry, Regular) and entry.blob.size:
-            yield entry.blob
+            yield plan.content(entry)
             padding = padding_of(entry.blob.size)
             if padding:
                 yield padding
@@ -113,7 +114,7 @@ def _header(member: _Member, epoch: int) -> bytes:
         records += _record(_CAPABILITY, member.capability)
     if records:
         before += _extension(b"x", b"././@PaxHeader", records)
-    return before + _block(member._replace(name=name or member.name[:_NAME]), prefix, epoch)
+    return before + _block(member, name or member.name[:_NAME], prefix, epoch)
 
 
 def _numbers(member: _Member, epoch: int) -> bytes:
@@ -128,15 +129,13 @@ def _numbers(member: _Member, epoch: int) -> bytes:
     return b"".join(_record(k, b"%d" % n) for k, n, width in rows if not _is_octal(n, width))
 
 
-def _block(member: _Member, prefix: bytes, epoch: int) -> bytes:
+def _block(member: _Member, name: bytes, prefix: bytes, epoch: int) -> bytes:
     """The header block. Source: POSIX pax, "ustar Interchange Format"."""
     fields = (
-        member.name.ljust(_NAME, b"\0")
-        + _number(member.mode, 8)
-        + _number(member.owner[0], 8)
-        + _number(member.owner[1], 8)
+        name.ljust(_NAME, b"\0")
+        + _rights(member.mode, *member.owner)
         + _number(member.size, 12)
-        + _number(epoch, 12)
+        + _time(epoch)
     )
     rest = (
         member.type
@@ -149,6 +148,17 @@ def _block(member: _Member, prefix: bytes, epoch: int) -> bytes:
     return b"%b%06o\0 %b" % (fields, checksum, rest)
 
 
+@lru_cache(maxsize=64)
+def _rights(mode: int, user: int, group: int) -> bytes:
+    """Those of most files are alike."""
+    return _number(mode, 8) + _number(user, 8) + _number(group, 8)
+
+
+@lru_cache(maxsize=4)
+def _time(epoch: int) -> bytes:
+    return _number(epoch, 12)
+
+
 def _sum(raw: bytes) -> int:
     """Of all bytes, by way of Adler-32: its lower half is that of so few bytes, and one. Source:
     RFC 1950."""
@@ -157,7 +167,7 @@ def _sum(raw: bytes) -> int:
 
 def _extension(kind: bytes, name: bytes, content: bytes) -> bytes:
     """A member that tells of the next one."""
-    block = _block(_Member(kind, name, mode=0o644, size=len(content)), b"", 0)
+    block = _block(_Member(kind, name, mode=0o644, size=len(content)), name, b"", 0)
     return block + content + bytes(-len(content) % _BLOCK)
 
 

@@ -25,6 +25,8 @@ class AddedFile(NamedTuple):
     place: Place | None
     """None for a link inside an added directory, which keeps its text."""
     node: Node
+    capability: bytes | None = None
+    """Of a regular file: its ``security.capability``. None if that was not asked."""
 
 
 def added_files(
@@ -59,9 +61,9 @@ def added_files(
 
 def _left_out(node: Node, source: str, request: Request) -> Finding | None:
     """An earlier output is no part of the next one, and a container has its own devices."""
-    if node.identity in request.output:
+    if request.output and node.identity in request.output:
         return _itself(source)
-    if node.is_link or node.is_directory or node.is_regular:
+    if node.is_regular or node.is_link or node.is_directory:
         return None
     return Finding("left-out", source, "a FIFO, socket or device: left out", note=True)
 
@@ -88,6 +90,7 @@ def _tree(
 ) -> Iterator[AddedFile]:
     destination = want.destination or normal(want.source)
     yield AddedFile(want.source, want.destination, top, top.node)
+    dropped = request.dropped_paths
     stack = [(top.path if top.name else "", destination.rstrip("/"))]
     while stack:
         directory, target = stack.pop()
@@ -95,8 +98,9 @@ def _tree(
         if isinstance(names, int):
             raise InputError(os.strerror(names).lower(), path=directory or "/")
         for name in names:
-            source, path = f"{directory}/{name}", f"{target}/{name}"
-            if matches(source, request.dropped_paths):
+            source = f"{directory}/{name}"
+            path = source if target == directory else f"{target}/{name}"
+            if dropped and matches(source, dropped):
                 continue
             node = files.root.node(directory, name)
             if isinstance(node, int):

@@ -6,10 +6,11 @@ The only maker of a :class:`Plan`.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
-from elfpack.blob import Blob, Source, from_bytes
-from elfpack.errors import Finding, RequestError, unreadable
+from elfpack.blob import from_bytes
+from elfpack.errors import Finding, RequestError
 from elfpack.loader.files import Files
 from elfpack.paths import ancestors, components, sort_key
 from elfpack.planning.entry import (
@@ -26,7 +27,7 @@ from elfpack.planning.entry import (
 )
 from elfpack.planning.put import Put, PutDirectory, PutFile, PutLink, PutText
 from elfpack.planning.request import Request
-from elfpack.root.walk import LINK_LIMIT, Place
+from elfpack.root.walk import LINK_LIMIT
 
 
 class Assembly:
@@ -35,7 +36,9 @@ class Assembly:
     def __init__(self, files: Files, *, keep_privileges: bool = False) -> None:
         self._files = files
         self._keep = keep_privileges
-        self._puts: dict[str, Put] = {}
+        self._puts: dict[str, Put | Regular] = {}
+        """An entry stands for the put that it was made of, where it tells all of that: there may be
+        a great many."""
         self._links: dict[str, str] = {}
         self._ways: dict[tuple[str, bool], str] = {}
         """Where directories are with those links followed, for what the user named and for the
@@ -51,8 +54,10 @@ class Assembly:
         """
         waiting = list(puts)
         # Links first: a path that passes through one belongs behind it.
-        for put in sorted(waiting, key=_links_from_the_top):
-            self._add(put)
+        waiting.sort(key=_links_from_the_top)
+        waiting.reverse()
+        while waiting:
+            self._add(waiting.pop())
 
     def add_directories(self, puts: Iterable[Put]) -> None:
         """Directories that have to be there: one that is keeps its mode and owner.
@@ -61,7 +66,7 @@ class Assembly:
             RequestError: a file is in the way.
         """
         for put in puts:
-            known = self._puts.get(self._canonical(put))
+            known = self._known(self._canonical(put))
             if known is None:
                 self._add(put)
             elif not isinstance(known.what, PutDirectory):
@@ -71,14 +76,21 @@ class Assembly:
                     hint="give one of them another path",
                 )
 
+    def _known(self, path: str) -> Put | None:
+        known = self._puts.get(path)
+        if not isinstance(known, Regular):
+            return known
+        assert isinstance(known.blob, PutFile)
+        return Put(known.path, known.blob, known.reason, known.reason.because_of)
+
     def _add(self, put: Put) -> None:
         path = self._canonical(put)
         if path == "/":
             return
-        known = self._puts.get(path)
+        known = self._known(path)
         if known is None or known.what == put.what:
             if known is None or (put.named and not known.named):
-                self._puts[path] = put._replace(path=path)
+                self._puts[path] = put if put.path == path else put._replace(path=path)
         elif known.yields or put.yields:
             self._puts[path] = (put if known.yields else known)._replace(path=path)
             self._linked(path, None)
@@ -87,22 +99,22 @@ class Assembly:
             self._linked(path, None)
         elif not self._same(known, put) and not self._leads_to(put, known):
             self._conflict(path, known, put)
-        what = self._puts[path].what
-        if isinstance(what, PutLink):
-            self._linked(path, what.target)
+        taken = self._puts[path]
+        if isinstance(taken, Put) and isinstance(taken.what, PutLink):
+            self._linked(path, taken.what.target)
 
     def revise(self, puts: Iterable[Put]) -> None:
         """Add files that elfpack makes, in place of those that it made before."""
         for put in puts:
             path = self._canonical(put)
-            known = self._puts.get(path)
+            known = self._known(path)
             if known is not None and known.reason == put.reason and not known.named:
                 del self._puts[path]
             self._add(put)
 
     def _same(self, a: Put, b: Put) -> bool:
         if isinstance(a.what, PutFile) and isinstance(b.what, PutFile):
-            return a.what.place.node.identity == b.what.place.node.identity
+            return a.what.node.identity == b.what.node.identity
         return False
 
     def _leads_to(self, link: Put, put: Put) -> bool:
@@ -112,7 +124,7 @@ class Assembly:
             return False
         source = link.named or ""
         place = self._files.find(source) if source.startswith("/") else 0
-        return not isinstance(place, int) and place.node.identity == put.what.place.node.identity
+        return not isinstance(place, int) and place.node.identity == put.what.node.identity
 
     def _conflict(self, path: str, known: Put, put: Put) -> None:
         if bool(known.named) != bool(put.named):
@@ -142,11 +154,14 @@ class Assembly:
         # Who stand in one directory go the same way, as long as no link is added.
         above, _, name = put.path.rpartition("/")
         key = above, bool(put.named)
+        if name != parts[-1]:  # it ends in a slash or a dot
+            return f"{self._followed(parts[:-1], put).rstrip('/')}/{parts[-1]}"
         known = self._ways.get(key)
-        if known is None or name != parts[-1]:
+        if known is None:
             known = self._followed(parts[:-1], put).rstrip("/")
             self._ways[key] = known
-        return f"{known}/{parts[-1]}"
+        path = f"{known}/{name}"
+        return put.path if path == put.path else path  # one string for both
 
     def _followed(self, parts: list[str], put: Put) -> str:
         pending = parts[::-1]
@@ -199,26 +214,38 @@ class Assembly:
         self._plain.add(path)
         return None
 
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> Iterator[Entry]:
         """All entries with their parents, sorted.
 
         Raises:
             RequestError: a file stands where a directory is needed.
         """
-        found: dict[str, Entry] = {}
         first: dict[tuple[int, int], Regular] = {}
+        known: set[str] = {""}
         for path in sorted(self._puts, key=sort_key):
-            for above in ancestors(path):
-                if above in self._puts and not isinstance(self._puts[above].what, PutDirectory):
-                    raise RequestError(
-                        f"is a file or link, but {path} needs a directory there",
-                        path=above,
-                        hint="give one of them another destination",
-                    )
-                if above not in found:
-                    found[above] = Directory(path=above, reason=Reason("parent", because_of=path))
-            found[path] = self._entry(self._puts[path], first)
-        return tuple(found[path] for path in sorted(found, key=sort_key))
+            directory = path.rpartition("/")[0]
+            if directory not in known:
+                # A parent comes before all that is below it, and after all else that came before.
+                yield from self._parents(path, known)
+            put = self._known(path)
+            assert put is not None
+            entry = self._entry(put, first)
+            if isinstance(entry, Regular) and put.reason.because_of == put.named:
+                self._puts[path] = entry
+            yield entry
+
+    def _parents(self, path: str, known: set[str]) -> Iterator[Directory]:
+        for above in ancestors(path):
+            put = self._known(above)
+            if put is not None and not isinstance(put.what, PutDirectory):
+                raise RequestError(
+                    f"is a file or link, but {path} needs a directory there",
+                    path=above,
+                    hint="give one of them another destination",
+                )
+            if above not in known and put is None:
+                yield Directory(path=above, reason=Reason("parent", because_of=path))
+            known.add(above)
 
     def _entry(self, put: Put, first: dict[tuple[int, int], Regular]) -> Entry:
         match put.what:
@@ -231,10 +258,10 @@ class Assembly:
                 blob = from_bytes(put.what.content, put.path)
                 return Regular(path=put.path, reason=put.reason, blob=blob)
             case PutFile():
-                return self._file(put, put.what.place, first)
+                return self._file(put, put.what, first)
 
-    def _file(self, put: Put, place: Place, first: dict[tuple[int, int], Regular]) -> Entry:
-        identity = place.node.identity
+    def _file(self, put: Put, file: PutFile, first: dict[tuple[int, int], Regular]) -> Entry:
+        identity = file.node.identity
         known = first.get(identity)
         if known is not None:
             return HardLink(
@@ -246,14 +273,13 @@ class Assembly:
                 capability=known.capability,
                 identity=identity,
             )
-        mode, owner, capability = self._privileges(put.path, place)
+        mode, owner, capability = self._privileges(put.path, file)
         if put.reason.source == "program" and put.reason.evidence != "library":
             self._executable(put, mode)
-        blob = Blob(place.node.size, _opener(self._files, place), place.path)
         first[identity] = Regular(
             path=put.path,
             reason=put.reason,
-            blob=blob,
+            blob=file,
             mode=mode,
             owner=owner,
             capability=capability,
@@ -261,14 +287,16 @@ class Assembly:
         )
         return first[identity]
 
-    def _privileges(self, path: str, place: Place) -> tuple[int, tuple[int, int], bytes]:
+    def _privileges(self, path: str, file: PutFile) -> tuple[int, tuple[int, int], bytes]:
         """Mode, owner and capability of a file in the image.
 
         All in it belongs to root; what keeps a set-id bit keeps its owner as well, or a program of
         setgid mail would become one of setgid root.
         """
-        mode, owner = stat.S_IMODE(place.node.mode), (0, 0)
-        capability = self._files.root.capabilities(place.directory, place.name, place.node)
+        place, capability = file.place, file.capability
+        if capability is None:
+            capability = self._files.root.capabilities(place.directory, place.name, place.node)
+        mode, owner = _permissions(place.node.mode), (0, 0)
         if mode & SET_ID:
             if self._keep:
                 owner = place.node.owner
@@ -309,14 +337,10 @@ def _links_from_the_top(put: Put) -> tuple[bool, int]:
     return not is_link, put.path.count("/") if is_link else 0
 
 
-def _opener(files: Files, place: Place) -> Callable[[], Source]:
-    def opened() -> Source:
-        try:
-            return files.open(place)
-        except OSError as e:
-            raise unreadable(place.path, e.errno or 0) from e
-
-    return opened
+@lru_cache(maxsize=64)
+def _permissions(mode: int) -> int:
+    """One object for all files of a mode."""
+    return stat.S_IMODE(mode)
 
 
 def _source(put: Put) -> str:
@@ -338,7 +362,7 @@ def assemble(
     missing: tuple[str, ...],
 ) -> Plan:
     """The plan of what came together."""
-    entries = assembly.entries()
+    entries = tuple(assembly.entries())
     first = next((p.closure.hits[0].elf.abi for p in programs if p.closure.hits), None)
     return Plan(
         entries=entries,

@@ -238,16 +238,20 @@ class Collector:
     def _added(self, want: Wanted) -> None:
         abi = self._abi()
         for item in added_files(self._resolver.files, want, self._request, self.found.findings):
-            self.found.files.append(item)
-            if item.place is not None and item.place.node.is_regular:
-                self._added_elf(item, item.place, abi)
+            place = item.place
+            if place is None or not place.node.is_regular:
+                self.found.files.append(item)
+                continue
+            elf, capability = self._resolver.files.look(place)
+            self.found.files.append(AddedFile(*item[:4], capability))
+            if isinstance(elf, int):
+                raise unreadable(item.source, elf)
+            if elf is not None:
+                self._added_elf(item, place, elf, abi)
 
-    def _added_elf(self, item: AddedFile, place: Place, abi: Abi | None) -> None:
+    def _added_elf(self, item: AddedFile, place: Place, elf: ElfFile, abi: Abi | None) -> None:
         """An ELF file among them gets its dependencies, if a loader would load it."""
-        elf = self._resolver.files.content(place)
-        if isinstance(elf, int):
-            raise unreadable(item.source, elf)
-        if not isinstance(elf, ElfFile) or elf.kind == "object" or not elf.dynamic:
+        if elf.kind == "object" or not elf.dynamic:
             return
         if abi is not None and elf.abi[:3] != abi[:3]:
             return

@@ -12,7 +12,7 @@ from elfpack.paths import decode, join
 from elfpack.planning.config import ImageConfig, is_number
 from elfpack.planning.entry import Directory, Plan, Reason, Regular
 from elfpack.planning.put import Put, PutDirectory
-from elfpack.root.tree import TreeRoot
+from elfpack.root.node import Root
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """PATH of a container whose image has none. Source: moby oci/defaults.go, DefaultPathEnv."""
@@ -30,7 +30,7 @@ def directories(config: ImageConfig) -> Iterator[Put]:
         yield Put(path, what, Reason("volume"), f"the volume {path}")
 
 
-def findings(plan: Plan, image: TreeRoot) -> Iterator[Finding]:
+def findings(plan: Plan, image: Root) -> Iterator[Finding]:
     """What the user should know of how a container will start. ``image`` is the plan as a tree.
 
     Raises:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from elfpack.blob import Blob
+from elfpack.blob import Blob, Content
 from elfpack.elf.file import Abi
 from elfpack.errors import Finding
 from elfpack.loader.closure import Closure
@@ -53,7 +54,7 @@ class Symlink(NamedTuple):
 class Regular(NamedTuple):
     path: str
     reason: Reason
-    blob: Blob
+    blob: Content
     mode: int = 0o644
     owner: tuple[int, int] = (0, 0)
     """Another only where a set-id bit is kept: that bit is worth what the owner is."""
@@ -131,10 +132,12 @@ class Plan:
     """What the user should know: notes of modules, conflicts, what was left out."""
     missing: tuple[str, ...] = field(default=())
     """Needed names that are missing and were allowed to be."""
+    watch: Callable[[int], object] | None = None
+    """Told the number of bytes of each piece of a file that is written."""
 
     def __post_init__(self) -> None:
-        keys = [sort_key(entry.path) for entry in self.entries]
-        if any(a >= b for a, b in zip(keys, keys[1:], strict=False)):
+        keys = (sort_key(entry.path) for entry in self.entries)
+        if any(a >= b for a, b in pairwise(keys)):
             raise AssertionError("entries of a plan are sorted and each path occurs once")
 
     @property
@@ -142,13 +145,6 @@ class Plan:
         """Bytes of file content."""
         return sum(e.blob.size for e in self.entries if isinstance(e, Regular))
 
-
-def watched(plan: Plan, watch: Callable[[int], object]) -> Plan:
-    """The same plan; ``watch`` is told of the bytes of each piece of a file that is written."""
-    return replace(
-        plan,
-        entries=tuple(
-            e._replace(blob=e.blob._replace(watch=watch)) if isinstance(e, Regular) else e
-            for e in plan.entries
-        ),
-    )
+    def content(self, entry: Regular) -> Blob:
+        """The content of a file, for who writes it."""
+        return Blob(entry.blob.size, entry.blob.open, entry.blob.label, self.watch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from elfpack.blob import Blob, Source
+from elfpack.blob import Blob, Content, Source
 from elfpack.elf.edit import strip
 from elfpack.elf.layout import ElfFault
 from elfpack.elf.parts import Edit
@@ -50,7 +50,7 @@ class Stripper:
         findings = (*_refused(refused), _summary(count, plan.size - after.size))
         return replace(after, findings=(*plan.findings, *findings))
 
-    def _edit(self, identity: tuple[int, int], blob: Blob) -> Edit | ElfFault | None:
+    def _edit(self, identity: tuple[int, int], blob: Content) -> Edit | ElfFault | None:
         if identity not in self._known:
             try:
                 self._known[identity] = _edit(blob)
@@ -59,7 +59,7 @@ class Stripper:
         return self._known[identity]
 
 
-def _edit(blob: Blob) -> Edit | None:
+def _edit(blob: Content) -> Edit | None:
     source = blob.open()
     try:
         return strip(source)
@@ -69,7 +69,7 @@ def _edit(blob: Blob) -> Edit | None:
         source.close()
 
 
-def _edited(blob: Blob, edit: Edit) -> Blob:
+def _edited(blob: Content, edit: Edit) -> Blob:
     def opened() -> Source:
         return edit.apply(blob.open())
 

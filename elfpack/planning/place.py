@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from elfpack.errors import Finding
 from elfpack.loader.closure import Closure
 from elfpack.loader.files import Files
 from elfpack.loader.hwcaps import BASELINE
@@ -54,8 +53,9 @@ class Placer:
             yield from self._script(script, want)
         for member in found.members:
             yield from self._member(member)
-        for item in found.files:
-            yield from self._added(item, found.findings)
+        found.files.reverse()
+        while found.files:  # there may be a great many: what is put is let go of
+            yield from self._added(found.files.pop())
         for opened, reason in module_objects(found):
             yield from self._opened(opened, found.members, reason)
         for addition, reason in reasons(found):
@@ -93,7 +93,7 @@ class Placer:
         if isinstance(place, int):
             return
         yield from self._way(place, path, yields=yields)
-        yield Put(place.path, PutFile(place), reason, named, yields)
+        yield Put(place.path, PutFile(self._files, place), reason, named, yields)
 
     def _way(self, place: Place, path: str, *, yields: bool = False) -> Iterator[Put]:
         """The links that were followed from ``path`` to a place."""
@@ -119,7 +119,7 @@ class Placer:
             name = shown = following
         place = self._files.find(join(directory, name))
         if not isinstance(place, int):
-            yield Put(join(beside, shown), PutFile(place), reason, named)
+            yield Put(join(beside, shown), PutFile(self._files, place), reason, named)
 
     def _member(self, member: Member) -> Iterator[Put]:
         closure = member.closure
@@ -251,7 +251,7 @@ class Placer:
             return source
         return normal(new + "/" + source[len(old.rstrip("/")) :])
 
-    def _added(self, item: AddedFile, findings: list[Finding]) -> Iterator[Put]:
+    def _added(self, item: AddedFile) -> Iterator[Put]:
         reason = Reason("added", because_of=item.source)
         if item.place is None:
             path = item.destination or item.source
@@ -261,7 +261,8 @@ class Placer:
         elif item.destination is None:
             yield from self._natural(item.source, reason, item.source)
         elif item.place.path == item.source:  # in a directory that was gone through: no link
-            yield Put(item.destination, PutFile(item.place), reason, item.source)
+            what = PutFile(self._files, item.place, item.capability)
+            yield Put(item.destination, what, reason, item.source)
         else:
             yield from self._moved(item.source, item.destination, reason, item.source)
 

@@ -2,16 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from elfpack.blob import Blob, Source
+from elfpack.errors import unreadable
+from elfpack.loader.files import Files
 from elfpack.planning.entry import Reason
 from elfpack.root.walk import Place
 
 
-class PutFile(NamedTuple):
-    """A regular file of the root."""
+class PutFile:
+    """A regular file of the root: its place, and its content in the plan. One record for both, as
+    there may be a great many."""
 
-    place: Place
+    __slots__ = ("capability", "directory", "files", "hops", "name", "node")
+
+    def __init__(self, files: Files, place: Place, capability: bytes | None = None) -> None:
+        self.files = files
+        self.directory, self.name, self.node, self.hops = place
+        self.capability = capability
+        """``security.capability``, empty if it has none; None if that was not asked."""
+
+    @property
+    def place(self) -> Place:
+        return Place(self.directory, self.name, self.node, self.hops)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PutFile) and self.place == other.place
+
+    def __hash__(self) -> int:
+        return hash(self.place)
+
+    @property
+    def size(self) -> int:
+        return self.node.size
+
+    @property
+    def label(self) -> str:
+        return f"{self.directory}/{self.name}"
+
+    def open(self) -> Source:
+        """
+        Raises:
+            InputError: it cannot be read, or changed since it was seen.
+        """
+        try:
+            return self.files.open(self.place)
+        except OSError as e:
+            raise unreadable(self.label, e.errno or 0) from e
+
+    def chunks(self) -> Iterator[bytes]:
+        return Blob(self.size, self.open, self.label).chunks()
 
 
 class PutLink(NamedTuple):

@@ -16,8 +16,8 @@ from elfpack.loader.program import SEARCH_PATH, Program, open_program
 from elfpack.loader.records import Hit, Kind
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.paths import join, normal, parent
-from elfpack.planning.entry import Directory, HardLink, Opened, Placed, Plan, Regular, Symlink
-from elfpack.root.tree import TreeRoot
+from elfpack.planning.entry import Opened, Placed, Plan, Regular, Symlink
+from elfpack.planning.planned import PlanRoot
 from elfpack.root.walk import Walker
 
 
@@ -51,30 +51,11 @@ class Difference(NamedTuple):
 class Image(NamedTuple):
     """A plan as a root, and how its programs start."""
 
-    tree: TreeRoot
+    tree: PlanRoot
     resolver: Resolver
     options: Options
     search_path: tuple[str, ...]
     """PATH."""
-
-
-def as_root(plan: Plan) -> TreeRoot:
-    """The image as a tree that names can be looked up in."""
-    tree = TreeRoot("the image")
-    blobs = {entry.path: entry.blob for entry in plan.entries if isinstance(entry, Regular)}
-    for entry in plan.entries:
-        match entry:
-            case Directory():
-                tree.add_directory(entry.path, entry.mode)
-            case Symlink():
-                tree.add_link(entry.path, entry.target)
-            case Regular():
-                what = entry.blob, entry.mode, entry.identity, entry.capability
-                tree.add_file(entry.path, *what)
-            case HardLink():
-                what = blobs[entry.target], entry.mode, entry.identity, entry.capability
-                tree.add_file(entry.path, *what)
-    return tree
 
 
 def image_of(plan: Plan, asked: Options, here: Resolver) -> Image:
@@ -82,10 +63,10 @@ def image_of(plan: Plan, asked: Options, here: Resolver) -> Image:
 
     What was read ``here`` of a file that goes into the image as it is, is not read again.
     """
-    tree = as_root(plan)
+    tree = PlanRoot(plan)
     resolver = Resolver(tree)
-    files = [e for e in plan.entries if isinstance(e, Regular) and not e.edited]
-    resolver.files.adopt(here.files, [e.identity for e in files if e.identity is not None])
+    files = (e for e in plan.entries if isinstance(e, Regular) and not e.edited)
+    resolver.files.adopt(here.files, (e.identity for e in files if e.identity is not None))
     options = Options(
         library_path=plan.config.variable("LD_LIBRARY_PATH"),
         cwd=plan.config.workdir,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from elfpack.planning.entry import Directory, Entry, HardLink, Plan, Regular, Symlink
@@ -23,13 +24,28 @@ def document(plan: Plan, output: str | None, size: int | None, use: str | None) 
         else None,
         "size": plan.size,
         "programs": [{"name": p.closure.name, "path": p.path} for p in plan.programs if p.named],
-        "entries": [_entry(entry) for entry in plan.entries],
+        "entries": _Rows(plan.entries),
         "missing": list(plan.missing),
         "findings": [
             {"code": f.code, "path": f.path, "message": f.message, "hint": f.hint}
             for f in plan.findings
         ],
     }
+
+
+class _Rows(list[dict[str, Any]]):
+    """The rows of entries, each made when it is written: the encoder takes nothing but lists, and
+    there may be a great many."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        super().__init__()
+        self._entries = entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return map(_entry, self._entries)
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

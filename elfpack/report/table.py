@@ -10,15 +10,15 @@ from elfpack.report import reasons
 
 def lines(plan: Plan) -> Iterator[str]:
     """One line an entry. Directories that merely hold others are left out."""
-    rows = [
-        (_path(entry), _size(entry), reasons.text(entry.reason))
-        for entry in plan.entries
-        if entry.reason.source != "parent"
-    ]
-    path_width = min(60, max((len(path) for path, _, _ in rows), default=0))
-    size_width = max((len(size) for _, size, _ in rows), default=0)
-    for path, size, reason in rows:
+    path_width = min(60, max((len(_path(entry)) for entry in _shown(plan)), default=0))
+    size_width = max((len(_size(entry)) for entry in _shown(plan)), default=0)
+    for entry in _shown(plan):
+        path, size, reason = _path(entry), _size(entry), reasons.text(entry.reason)
         yield f"{path:<{path_width}}  {size:>{size_width}}  {reason}"
+
+
+def _shown(plan: Plan) -> Iterator[Entry]:
+    return (entry for entry in plan.entries if entry.reason.source != "parent")
 
 
 def sizes(plan: Plan) -> str:

@@ -83,7 +83,9 @@ class ArchiveRoot:
             return tuple(sorted(children))
         return tuple(sorted(children, key=encode))
 
-    def capabilities(self, directory: str, name: str, node: Node) -> bytes:
+    def capabilities(
+        self, directory: str, name: str, node: Node, source: Source | None = None
+    ) -> bytes:
         entry = self._children[directory][name]
         return self._capable.get(self._entries.identity(entry), b"")
 

@@ -6,9 +6,10 @@ import errno
 import os
 import stat
 from _thread import _local
+from functools import lru_cache
 from typing import Any
 
-from elfpack.blob import FileSource
+from elfpack.blob import FileSource, Source
 from elfpack.errors import InputError
 from elfpack.paths import decode, encode
 from elfpack.root.node import FORMAT, Node
@@ -87,17 +88,19 @@ class DirectoryRoot:
         finally:
             os.close(listing)
 
-    def capabilities(self, directory: str, name: str, node: Node) -> bytes:
+    def capabilities(
+        self, directory: str, name: str, node: Node, source: Source | None = None
+    ) -> bytes:
+        if isinstance(source, FileSource):
+            return _capabilities(source)
         try:
-            source = self.open(directory, name, node)
+            opened = self.open(directory, name, node)
         except (OSError, InputError):
             return b""  # it is told when the content is read
         try:
-            return os.getxattr(source.fileno(), "security.capability")
-        except OSError:
-            return b""  # it has none, or the file system knows none
+            return _capabilities(opened)
         finally:
-            source.close()
+            opened.close()
 
     def open(self, directory: str, name: str, node: Node) -> FileSource:
         if not node.is_regular:
@@ -196,17 +199,37 @@ def _answer(error: OSError, path: str) -> int:
     return number
 
 
+def _capabilities(source: FileSource) -> bytes:
+    try:
+        return os.getxattr(source.fileno(), "security.capability")
+    except OSError:
+        return b""  # it has none, or the file system knows none
+
+
 def _node(fd: int, name: bytes) -> Node:
     found: Any = os.stat(name, dir_fd=fd, follow_symlinks=False) if name else os.fstat(fd)
     mode = found.st_mode
     target = ""
     if mode & FORMAT == stat.S_IFLNK:
         target = decode(os.readlink(name, dir_fd=fd))
+    device, owner = _shared(found.st_dev, found.st_uid, found.st_gid)
     return Node(
-        mode,
-        (found.st_dev, found.st_ino),
+        _number(mode),
+        (device, found.st_ino),
         found.st_size,
         found.st_mtime_ns,
         target,
-        (found.st_uid, found.st_gid),
+        owner,
     )
+
+
+@lru_cache(maxsize=64)
+def _shared(device: int, user: int, group: int) -> tuple[int, tuple[int, int]]:
+    """What most files have in common, as one object for all of them: a plan may hold a great
+    many."""
+    return device, (user, group)
+
+
+@lru_cache(maxsize=64)
+def _number(mode: int) -> int:
+    return mode

@@ -61,9 +61,11 @@ class Root(Protocol):
     def entries(self, directory: str) -> tuple[str, ...] | int:
         """The names in a directory, sorted as bytes, or an errno."""
 
-    def capabilities(self, directory: str, name: str, node: Node) -> bytes:
+    def capabilities(
+        self, directory: str, name: str, node: Node, source: Source | None = None
+    ) -> bytes:
         """The file capabilities of a regular file: its ``security.capability``, empty if it has
-        none."""
+        none. ``source`` is the file, for who has it open."""
 
     def open(self, directory: str, name: str, node: Node) -> Source:
         """The content of a regular file that :meth:`node` told of.

@@ -65,7 +65,9 @@ class TreeRoot:
             return errno.ENOENT
         return tuple(sorted(children, key=encode))
 
-    def capabilities(self, directory: str, name: str, node: Node) -> bytes:
+    def capabilities(
+        self, directory: str, name: str, node: Node, source: Source | None = None
+    ) -> bytes:
         return self._capabilities.get((directory, name), b"")
 
     def open(self, directory: str, name: str, node: Node) -> Source:

@@ -9,6 +9,7 @@ import select
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,6 @@ import pytest
 
 from elfpack import InputError, Session
 from elfpack.pack.output import write
-from elfpack.planning.entry import watched
 from tests.cli import COMMAND, PATIENCE, Ran, elfpack, environment, one_error
 from tests.contract.tree import plant, rows, static
 
@@ -97,7 +97,7 @@ def test_a_changed_file_leaves_the_old_output(case: Change, output: str, here: P
                 waiting.pop()(here / "data")
 
         with pytest.raises(InputError, match="changed while it was read"):
-            write(watched(plan.record, middle), target)
+            write(replace(plan.record, watch=middle), target)
     assert not waiting
     assert {p: p.stat().st_ino for p in (here / "out").rglob("*")} == before
 

@@ -124,7 +124,8 @@ def _counted(plan: Plan, opened: Counter[str]) -> Plan:
             opened[entry.path] += 1
             return entry.blob.open()
 
-        return Regular(path=entry.path, reason=entry.reason, blob=entry.blob._replace(open=open_))
+        blob = Blob(entry.blob.size, open_, entry.blob.label)
+        return Regular(path=entry.path, reason=entry.reason, blob=blob)
 
     entries = tuple(counting(e) if isinstance(e, Regular) else e for e in plan.entries)
     return Plan(entries=entries, programs=(), platforms=plan.platforms, entrypoint=plan.entrypoint)

@@ -14,8 +14,8 @@ from elfpack.loader.resolve import Options, Resolver
 from elfpack.pack.tar import members
 from elfpack.planning.entry import Plan, Regular
 from elfpack.planning.make import make
+from elfpack.planning.planned import PlanRoot
 from elfpack.planning.request import Request
-from elfpack.planning.settle import as_root
 from tests.worlds import GLIBC, LOADER, MUSL, MUSL_LOADER, World, dump_tar, tree
 
 
@@ -565,7 +565,7 @@ def test_a_program_that_loses_its_libraries_by_moving() -> None:
     }
     plan = plan_of(world, "/a/b/c/app:/app")
     assert plan.programs[0].path == "/app"
-    found = Resolver(as_root(plan)).resolve("/app", Options())
+    found = Resolver(PlanRoot(plan)).resolve("/app", Options())
     assert [lib.name for lib in found.libraries] == ["liba.so"]
 
 

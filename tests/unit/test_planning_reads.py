@@ -58,7 +58,9 @@ class CountingRoot:
     def entries(self, directory: str) -> tuple[str, ...] | int:
         return self._tree.entries(directory)
 
-    def capabilities(self, directory: str, name: str, node: Node) -> bytes:
+    def capabilities(
+        self, directory: str, name: str, node: Node, source: Source | None = None
+    ) -> bytes:
         return self._tree.capabilities(directory, name, node)
 
     def open(self, directory: str, name: str, node: Node) -> Source:

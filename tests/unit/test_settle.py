@@ -10,7 +10,7 @@ from elfpack.loader.machine import cache_flags
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.planning.config import ImageConfig
 from elfpack.planning.entry import Plan, Regular, Symlink
-from elfpack.planning.settle import as_root
+from elfpack.planning.planned import PlanRoot
 from tests.unit.test_planning import plan_of
 from tests.worlds import GLIBC, MUSL, MUSL_LOADER, World
 
@@ -30,7 +30,7 @@ def paths(plan: Plan) -> set[str]:
 
 def names(plan: Plan, program: str, **options: object) -> list[str]:
     """What the loader in the image finds, with nothing from around it."""
-    closure = Resolver(as_root(plan)).resolve(program, Options(**options))  # type: ignore[arg-type]
+    closure = Resolver(PlanRoot(plan)).resolve(program, Options(**options))  # type: ignore[arg-type]
     assert not closure.misses
     return [f"{library.name} {library.path}" for library in closure.libraries]
 
@@ -234,7 +234,7 @@ def test_what_libc_opens_by_name_is_found_in_the_image() -> None:
     assert "/opt/gcc/libgcc_s.so.1" in paths(plan)
     cache = LdCache(content(plan, CACHE), little=True, bits=64)
     assert cache.best("libgcc_s.so.1", flags=(X86_64,)) == "/opt/gcc/libgcc_s.so.1"
-    resolver = Resolver(as_root(plan))
+    resolver = Resolver(PlanRoot(plan))
     hit = resolver.opened(resolver.resolve("/exe", Options()), "libgcc_s.so.1", Options())
     assert hit is not None
     assert hit.path == "/opt/gcc/libgcc_s.so.1"
