@@ -129,6 +129,9 @@ class Plan:
     """What the programs run on, the first one's first, each with the name of its first program."""
     findings: tuple[Finding, ...] = ()
     """What the user should know: notes of modules, conflicts, what was left out."""
+    hints: Callable[[], tuple[Finding, ...]] = tuple
+    """What could be told besides, nothing but notes: looked for when somebody wants to hear it, as
+    long as the root can be read."""
     missing: tuple[str, ...] = field(default=())
     """Needed names that are missing and were allowed to be."""
 
@@ -136,6 +139,10 @@ class Plan:
         keys = [sort_key(entry.path) for entry in self.entries]
         if any(a >= b for a, b in zip(keys, keys[1:], strict=False)):
             raise AssertionError("entries of a plan are sorted and each path occurs once")
+
+    def all_findings(self) -> tuple[Finding, ...]:
+        """What the user should know, with the hints."""
+        return (*self.findings, *self.hints())
 
     @property
     def size(self) -> int:

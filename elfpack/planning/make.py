@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 from elfpack.errors import IncompleteError
 from elfpack.loader.resolve import Options, Resolver
@@ -64,9 +65,13 @@ def _complete(plan: Plan, image: Image, resolver: Resolver, view: ClosureView) -
         *dangling(plan, image),
         *unloaded(plan, image),
         *container.findings(plan, image.tree),
-        *hints(plan, view, resolver.files, image.tree),
     )
-    return replace(plan, findings=findings, platforms=platforms(plan.programs, resolver.files))
+    return replace(
+        plan,
+        findings=findings,
+        hints=cache(lambda: tuple(hints(plan, view, resolver.files, image.tree))),
+        platforms=platforms(plan.programs, resolver.files),
+    )
 
 
 def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Request) -> Plan:
