@@ -8,8 +8,6 @@ ParseBuildInfo(). For the names: debug/gosym/pclntab.go, parsePclnTab(); runtime
 pcHeader; cmd/link/internal/ld/pcln.go.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Iterable, Iterator

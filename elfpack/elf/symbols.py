@@ -3,8 +3,6 @@
 Source: gABI ch. 5 "Symbol Table"; glibc elf/dl-lookup.c.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Iterator, Mapping

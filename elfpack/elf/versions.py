@@ -3,8 +3,6 @@
 Source: Linux Standard Base, "Symbol Versioning"; glibc elf/dl-version.c.
 """
 
-from __future__ import annotations
-
 import struct
 from typing import NamedTuple
 

@@ -3,8 +3,6 @@
 One loop, which only grows a set and so ends: what was added may wake a module.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The entries of an image and the reason for each, and the plan that holds them."""
 
-from __future__ import annotations
-
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -125,7 +123,7 @@ class Plan:
     """The path of the first program."""
     abi: Abi | None = None
     """The machine of the first program."""
-    platforms: tuple[tuple[Platform, str], ...] = ()
+    platforms: tuple[tuple["Platform", str], ...] = ()
     """What the programs run on, the first one's first, each with the name of its first program."""
     findings: tuple[Finding, ...] = ()
     """What the user should know: notes of modules, conflicts, what was left out."""
