@@ -102,6 +102,14 @@ class Collector:
             InputError: a program or added file cannot be read.
             IncompleteError: something is missing; all of it is listed.
         """
+        files = self._resolver.files
+        files.also = self._contents.read_along
+        try:
+            return self._collect()
+        finally:
+            files.also = None
+
+    def _collect(self) -> Collection:
         errors: list[ElfpackError] = []
         for texts, take in (
             (self._request.programs, self._program),

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from elfpack import late
-from elfpack.blob import Ahead, Source
+from elfpack.blob import Source
 from elfpack.elf.constant import Paths, constants, paths
 from elfpack.elf.golang import GoProgram, read_go
 from elfpack.elf.layout import ElfFault, Layout, read_layout
@@ -63,6 +63,8 @@ class Contents:
         self._linked: dict[tuple[int, int], _Linked] = {}
         self._tables: list[tuple[tuple[int, int], dict[bytes, int], list[tuple[bytes, int]]]] = []
         """As :attr:`_Linked.imports`, of the objects that were indexed, by their identities."""
+        self._imported: set[bytes] = set()
+        """All their names: few of those that are asked for are among them."""
         self._versions: dict[tuple[int, int], SymbolVersions | None] = {}
         self._carried: dict[tuple[int, int], tuple[Mapping[str, str], str | None]] = {}
         self._go: dict[tuple[int, int], GoProgram | None] = {}
@@ -78,6 +80,8 @@ class Contents:
         """The objects that import a symbol, of those that were indexed, by their identities; and
         the number of the symbol in each."""
         name = encode(symbol)
+        if name not in self._imported:
+            return
         for identity, numbers, more in self._tables:
             if name in numbers:
                 yield identity, numbers[name]
@@ -91,7 +95,9 @@ class Contents:
         if linked.indexed:
             return
         linked.indexed = True
-        self._tables.append((hit.identity, *linked.imports))
+        numbers, more = linked.imports
+        self._tables.append((hit.identity, numbers, more))
+        self._imported.update(numbers)
         linked.imports = {}, []
 
     def versions(self, hit: Hit) -> SymbolVersions | None:
@@ -160,9 +166,13 @@ class Contents:
             source.close()
         return table[key]
 
+    def read_along(self, place: Place, source: Source, layout: Layout) -> None:
+        """Read what is asked of every object, of a file that is open."""
+        self._linked.setdefault(place.node.identity, _linked(source, layout))
+
     def _read(self, hit: Hit) -> _Linked:
         known = self._linked.get(hit.identity)
-        return known or self._once(self._linked, hit.identity, hit, _linked, _Linked())
+        return known or self._once(self._linked, hit.identity, hit, _opened, _Linked())
 
     def _place(self, hit: Hit) -> Place:
         known = self._places.get(hit.identity)
@@ -197,13 +207,11 @@ class _Linked:
         self.indexed = False
 
 
-_AHEAD = 1 << 14
-"""Bytes at the start of a file; in most they hold the notes and all that is asked of symbols."""
+def _opened(source: Source) -> _Linked:
+    return _linked(source, read_layout(source))
 
 
-def _linked(source: Source) -> _Linked:
-    source = Ahead(source, _AHEAD)
-    layout = read_layout(source)
+def _linked(source: Source, layout: Layout) -> _Linked:
     notes = notes_of(source, layout)
     try:
         return _Linked(layout, notes, _by_name(*imported_names(source, layout)))
