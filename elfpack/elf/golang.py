@@ -188,9 +188,7 @@ def _listed(names: bytes) -> list[str]:
     ``example.org/a/b.F``."""
     found = dict.fromkeys(decode(names).split("\0"))
     return [
-        name
-        for name in found
-        if name and ((slash := name.find("/")) < 0 or slash < name.find("."))
+        name for name in found if name and ((slash := name.find("/")) < 0 or slash < name.find("."))
     ]
 
 
