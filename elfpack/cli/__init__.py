@@ -17,6 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # while modules are loaded; later run() handles it
         os.write(2, b"elfpack: error: interrupted (nothing was left behind)\n")
         return 2
+    finally:
+        gc.freeze()  # nor does Python look for any when it ends
 
 
 def _run(argv: list[str]) -> int:
