@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -17,7 +17,9 @@ from elfpack.loader.program import Program
 from elfpack.loader.records import Hit, Kind
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.loader.walk import Walk
+from elfpack.planning.assemble import Assembly
 from elfpack.planning.make import make
+from elfpack.planning.put import Put, PutLink
 from elfpack.planning.request import Request
 from elfpack.root.node import Node
 from elfpack.root.tree import TreeRoot
@@ -253,6 +255,23 @@ def test_a_name_that_one_opening_found_is_not_known_to_the_next() -> None:
         closure = resolver.closure(Program(path, path, hit), Options(), LOADER, (opener,))
         found.append([library.path for library in closure.libraries])
     assert found == [["/one/liba.so"], ["/two/libother.so"]]
+
+
+def test_the_links_on_the_way_to_a_library_are_put_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many closures have it; it is put for each that has a reason of its own."""
+    put: list[Put] = []
+    original = Assembly.add_all
+
+    def kept(self: Assembly, puts: Iterable[Put]) -> None:
+        put.extend(puts)
+        original(self, put)
+
+    monkeypatch.setattr(Assembly, "add_all", kept)
+    moved = {path.replace("/lib64/", "/usr/lib64/"): text for path, text in WORLD.items()}
+    make(Resolver(tree({**moved, "/lib64": "-> usr/lib64"})), Options(), Request(programs=PROGRAMS))
+    names = [one.reason.because_of for one in put if isinstance(one.what, PutLink)]
+    assert sorted(names) == sorted({*LIBRARIES, LOADER})
+    assert len(put) == len(set(put))
 
 
 def test_the_way_to_a_directory_is_gone_once() -> None:

@@ -78,7 +78,10 @@ def test_imported_names_are_the_imports(bits: int, little: bool, machine: int, t
     )
     layout = read_layout(source)
     versions = symbol_versions(source, layout)
-    found = [(name.decode(), versions.of(n)) for name, n in zip(*imported_names(source, layout), strict=True)]
+    found = [
+        (name.decode(), versions.of(n))
+        for name, n in zip(*imported_names(source, layout), strict=True)
+    ]
     assert found == [(symbol.name, symbol.version) for symbol in read_imports(source)]
 
 
