@@ -315,8 +315,7 @@ def _entries(raw: bytes, encoding: Encoding) -> Dynamic:
 
 def segments_of(source: Source, layout: Layout, kind: int) -> Iterator[tuple[Segment, bytes]]:
     """Each segment of a type with its content, as much of it as the file holds."""
-    for row in layout.rows:
-        if row[0] == kind and row[2] < source.size:
-            segment = Segment(*row)
+    for segment in layout.segments:
+        if segment.type == kind and segment.offset < source.size:
             size = min(segment.filesz, source.size - segment.offset)
             yield segment, source.pread(size, segment.offset)
