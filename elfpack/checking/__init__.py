@@ -20,7 +20,7 @@ from elfpack.checking import (
 from elfpack.checking.report import Checked
 from elfpack.checking.survey import Survey, survey
 from elfpack.errors import Finding
-from elfpack.formats.manifests import ContainerConfig
+from elfpack.formats.container import ContainerConfig
 from elfpack.paths import sort_key
 from elfpack.root.node import Root
 

@@ -6,8 +6,6 @@ What such programs have loaded before, what their DT_RPATH leads to, and what th
 that is written in them, as java does with libjvm.so, a plug-in finds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

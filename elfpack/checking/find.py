@@ -1,7 +1,5 @@
 """Every ELF file and script of a tree."""
 
-from __future__ import annotations
-
 import errno
 import stat
 from typing import NamedTuple

@@ -15,7 +15,6 @@ from elfpack.checking.above import Judged
 from elfpack.checking.survey import Survey
 from elfpack.elf.layout import ElfFault, read_layout
 from elfpack.elf.strings import Strings
-from elfpack.elf.symbols import read_imports
 from elfpack.errors import Finding, InputError
 from elfpack.formats import nsswitch
 from elfpack.loader.files import TEXT_LIMIT
@@ -160,6 +159,8 @@ class _Importers:
             names = Strings(source, read_layout(source)).whole().split(b"\0")
             if not self._raw.intersection(names):
                 return frozenset()
+            from elfpack.elf.symbols import read_imports  # where something is lacking
+
             return frozenset(s.name for s in read_imports(source))
         except (OSError, ElfFault):
             return frozenset()

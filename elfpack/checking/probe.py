@@ -8,7 +8,6 @@ from elfpack.elf.debugfile import is_debug_file
 from elfpack.elf.file import Malformed
 from elfpack.elf.layout import ElfFault
 from elfpack.elf.strings import Strings
-from elfpack.elf.symbols import read_symbols
 from elfpack.elf.versions import versions_of
 from elfpack.loader.files import LOADER_LIMIT
 
@@ -24,6 +23,8 @@ def probe(source: Source) -> None:
         versions_of(source, layout, strings)
         strings.whole()
         if elf.of_musl:
+            from elfpack.elf.symbols import read_symbols  # few are
+
             read_symbols(source)
     except ElfFault:
         return

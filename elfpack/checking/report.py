@@ -1,8 +1,5 @@
 """What a check comes to."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from elfpack.errors import Finding
@@ -29,8 +26,7 @@ class Checked(NamedTuple):
     system by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """Whether a root file system, or each image of an archive, is complete."""
 
     path: str

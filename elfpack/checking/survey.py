@@ -14,7 +14,7 @@ from elfpack.checking.above import Above, Judged, Machine
 from elfpack.checking.find import ElfAt, Found, find
 from elfpack.checking.report import Counts
 from elfpack.elf.file import ElfFile
-from elfpack.formats.manifests import ContainerConfig
+from elfpack.formats.container import ContainerConfig
 from elfpack.loader.closure import Miss
 from elfpack.loader.files import Files
 from elfpack.loader.identify import GLIBC, MUSL, musl_interpreter, usual_interpreters

@@ -16,10 +16,8 @@ def rule(seen: Survey) -> Iterator[Finding]:
     """Each version without which the loader does not start a program."""
     versioning = Versioning(seen.files)
     for judged in seen.all():
-        library = judged.at.elf.kind == "library"
-        for missing in versioning.lacking(judged.closure):
-            if library and missing.required_by != judged.path:
-                continue
+        alone = judged.at.elf.kind == "library"
+        for missing in versioning.lacking(judged.closure, alone=alone):
             told = f"version {missing.version} is missing in {missing.path}"
             if missing.required_by != judged.path:
                 told += f", required by {missing.required_by}"

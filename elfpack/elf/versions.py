@@ -4,15 +4,18 @@ Source: Linux Standard Base, "Symbol Versioning"; glibc elf/dl-version.c.
 """
 
 import struct
+from collections.abc import Callable
+from functools import cache, partial
 from typing import NamedTuple
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.layout import ElfFault, Layout, read_layout
-from elfpack.elf.strings import Strings
+from elfpack.elf.strings import Strings, read_strings
 
 _WEAK = 0x2
 _BASE = 0x1
+_NUMBER = ~c.VERSYM_HIDDEN & 0xFFFF
 _STEP = 4096
 """Bytes of a table read at once."""
 
@@ -43,6 +46,10 @@ class Definition(NamedTuple):
     """The hash of its name as stored."""
 
 
+_need, _definition = partial(tuple.__new__, Need), partial(tuple.__new__, Definition)
+"""Made without a step in Python: a tree has thousands."""
+
+
 class Versions(NamedTuple):
     needs: tuple[Need, ...] = ()
     definitions: tuple[Definition, ...] = ()
@@ -54,24 +61,86 @@ class Versions(NamedTuple):
         return table
 
 
+class Compared(NamedTuple):
+    """What a loader compares before it starts a program: names and their hashes as stored."""
+
+    needs: dict[str, list[tuple[int, str]]] = {}
+    """The versions that are wanted of each file, without the weak ones."""
+    definitions: frozenset[tuple[int, str]] = frozenset()
+
+
 def read_versions(source: Source) -> Versions:
     """Needs and definitions, in file order.
 
     Raises:
         ElfFault: a table lies outside the file.
     """
-    return laid_out_versions(source, read_layout(source))
-
-
-def laid_out_versions(source: Source, layout: Layout) -> Versions:
-    """As :func:`read_versions`, by a layout that is known."""
+    layout = read_layout(source)
     if not layout.tags:
         return Versions()
-    return versions_of(source, layout, Strings(source, layout))
+    return _versions(source, layout, partial(read_strings, source, layout))
 
 
 def versions_of(source: Source, layout: Layout, strings: Strings) -> Versions:
-    return Versions(_needs(source, layout, strings), _definitions(source, layout, strings))
+    """As :func:`read_versions`, for who has the strings at hand."""
+    return _versions(source, layout, lambda offsets: [strings.at(offset) for offset in offsets])
+
+
+def _versions(source: Source, layout: Layout, read: Callable[[list[int]], list[str]]) -> Versions:
+    """The tables first, then all names at once, that of a file once for all its versions."""
+    files, needs = _needs(source, layout)
+    definitions = _definitions(source, layout)
+    asked = [file for file, _ in files]
+    asked += [row[3] for row in needs]
+    asked += [row[0] for row in definitions]
+    if not asked:
+        return Versions()
+    names = iter(read(asked))
+    of: list[str] = []
+    for name, (_, count) in zip([next(names) for _ in files], files, strict=True):
+        of += [name] * count
+    return Versions(
+        tuple(
+            [
+                _need(
+                    (file, next(names), other & _NUMBER, flags & _WEAK != 0, value, other > _NUMBER)
+                )
+                for file, (value, flags, other, _, _) in zip(of, needs, strict=True)
+            ]
+        ),
+        tuple(
+            [
+                _definition((next(names), index & _NUMBER, flags & _BASE != 0, value))
+                for _, index, flags, value in definitions
+            ]
+        ),
+    )
+
+
+def read_compared(source: Source, layout: Layout) -> Compared:
+    """Of an open file whose layout is known. A tree has thousands of versions: no record is made
+    for each.
+
+    Raises:
+        ElfFault: a table lies outside the file.
+    """
+    files, needs = _needs(source, layout)
+    definitions = _definitions(source, layout)
+    asked = [file for file, _ in files]
+    asked += [row[3] for row in needs]
+    asked += [row[0] for row in definitions]
+    if not asked:
+        return Compared()
+    names = read_strings(source, layout, asked)
+    found: dict[str, list[tuple[int, str]]] = {}
+    first, behind = 0, len(files)
+    for name, (_, count) in zip(names, files, strict=False):
+        rows = zip(needs[first : first + count], names[behind + first :], strict=False)
+        versions = [(row[0], version) for row, version in rows if not row[1] & _WEAK]
+        found.setdefault(name, []).extend(versions)
+        first += count
+    rest = zip(definitions, names[behind + first :], strict=True)
+    return Compared(found, frozenset([(row[3], version) for row, version in rest]))
 
 
 class _Table:
@@ -81,8 +150,10 @@ class _Table:
         self._source = source
         self._start = start
         self.size = size
+        self.head = source.pread(min(_STEP, size), start)
+        """The first of them: most tables are no longer, and are unpacked where they are."""
         self._from = 0
-        self._piece = b""
+        self._piece = self.head
 
     def unpack(self, layout: struct.Struct, at: int) -> tuple[int, ...]:
         """
@@ -99,62 +170,74 @@ class _Table:
 
 
 def _table(source: Source, layout: Layout, tag: int) -> _Table | None:
-    address = layout.last(tag)
+    address = layout.tags.get(tag)
     if address is None:
         return None
-    for s in layout.segments:
-        if s.type == c.PT_LOAD and s.vaddr <= address < s.vaddr + s.filesz:
-            start = s.offset + address - s.vaddr
-            size = min(s.vaddr + s.filesz - address, max(0, source.size - start))
-            return _Table(source, start, size)
+    for low, high, delta in layout.parts.loads:
+        if low <= address < high:
+            start = address + delta
+            return _Table(source, start, min(high - address, max(0, source.size - start)))
     raise ElfFault("ELF file with a version table outside the file")
 
 
-def _needs(source: Source, layout: Layout, strings: Strings) -> tuple[Need, ...]:
+def _needs(source: Source, layout: Layout) -> tuple[list[tuple[int, int]], list[tuple[int, ...]]]:
+    """The offset of each file's name with the number of its versions; and all Vernaux, one after
+    the other."""
+    files: list[tuple[int, int]] = []
+    found: list[tuple[int, ...]] = []
     table = _table(source, layout, c.DT_VERNEED)
     if table is None:
-        return ()
-    outer = struct.Struct(layout.encoding.order + "HHIII")
-    inner = struct.Struct(layout.encoding.order + "IHHII")
-    found: list[Need] = []
+        return files, found
+    outer, inner = _structs(layout.encoding.order)[:2]
+    unpack, head, most = table.unpack, table.head, table.size // inner.size
+    last, unpack_head = len(head) - inner.size, inner.unpack_from
     at = 0
     # Both the next field and the count end the walk; each step goes forward, so that a table
     # that loops ends too.
-    for _ in range(layout.last(c.DT_VERNEEDNUM) or 0):
-        _, count, file, aux, following = table.unpack(outer, at)
-        name = strings.at(file)
-        inside = at + aux
+    for _ in range(layout.tags.get(c.DT_VERNEEDNUM, 0)):
+        _, count, file, aux, following = unpack(outer, at)
+        inside, before = at + aux, len(found)
         for _ in range(count):
-            if len(found) * inner.size > table.size:  # entries that overlap would never end
+            if len(found) > most:  # entries that overlap would never end
                 raise ElfFault("ELF file with a version table that repeats itself")
-            value, flags, other, version, step = table.unpack(inner, inside)
-            weak, hidden = bool(flags & _WEAK), bool(other & c.VERSYM_HIDDEN)
-            number = other & ~c.VERSYM_HIDDEN
-            found.append(Need(name, strings.at(version), number, weak, value, hidden))
-            if step == 0:
+            row = unpack_head(head, inside) if inside <= last else unpack(inner, inside)
+            found.append(row)
+            if row[4] == 0:
                 break
-            inside += step
+            inside += row[4]
+        files.append((file, len(found) - before))
         if following == 0:
             break
         at += following
-    return tuple(found)
+    return files, found
 
 
-def _definitions(source: Source, layout: Layout, strings: Strings) -> tuple[Definition, ...]:
+def _definitions(source: Source, layout: Layout) -> list[tuple[int, int, int, int]]:
+    """Of each the offset of its name, its number, flags and hash."""
     table = _table(source, layout, c.DT_VERDEF)
     if table is None:
-        return ()
-    outer = struct.Struct(layout.encoding.order + "HHHHIII")
-    inner = struct.Struct(layout.encoding.order + "II")
-    found: list[Definition] = []
+        return []
+    _, _, outer, inner = _structs(layout.encoding.order)
+    found: list[tuple[int, int, int, int]] = []
     at = 0
-    for _ in range(layout.last(c.DT_VERDEFNUM) or 0):
+    for _ in range(layout.tags.get(c.DT_VERDEFNUM, 0)):
         _, flags, index, count, value, aux, following = table.unpack(outer, at)
         if count:
             name, _ = table.unpack(inner, at + aux)
-            number, base = index & ~c.VERSYM_HIDDEN, bool(flags & _BASE)
-            found.append(Definition(strings.at(name), number, base, value))
+            found.append((name, index, flags, value))
         if following == 0:
             break
         at += following
-    return tuple(found)
+    return found
+
+
+@cache
+def _structs(order: str) -> tuple[struct.Struct, struct.Struct, struct.Struct, struct.Struct]:
+    """Verneed, Vernaux, Verdef, Verdaux."""
+    verneed, vernaux, verdef, verdaux = "HHIII", "IHHII", "HHHHIII", "II"
+    return (
+        struct.Struct(order + verneed),
+        struct.Struct(order + vernaux),
+        struct.Struct(order + verdef),
+        struct.Struct(order + verdaux),
+    )

@@ -5,12 +5,12 @@ Source: moby image/tarexport, manifestItem; OCI image-spec, image-layout.md, ima
 manifest.md, config.md.
 """
 
-from __future__ import annotations
-
-import re
 from typing import Any, NamedTuple
 
-_DIGEST = re.compile(r"(sha256|sha512):([0-9a-f]{64}|[0-9a-f]{128})\Z")
+from elfpack import late
+from elfpack.formats.container import ContainerConfig
+
+_DIGEST = late.pattern(r"(sha256|sha512):([0-9a-f]{64}|[0-9a-f]{128})\Z")
 _LENGTH = {"sha256": 64, "sha512": 128}
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _ATTESTATION = "vnd.docker.reference.type"
@@ -67,28 +67,6 @@ class Saved(NamedTuple):
 class Manifest(NamedTuple):
     config: Descriptor
     layers: tuple[Descriptor, ...]
-
-
-class ContainerConfig(NamedTuple):
-    """How a container of an image starts."""
-
-    env: tuple[str, ...] = ()
-    """``NAME=VALUE``."""
-    entrypoint: tuple[str, ...] = ()
-    cmd: tuple[str, ...] = ()
-    user: str = ""
-    workdir: str = ""
-    architecture: str = ""
-    """As Go names it: ``amd64``."""
-
-    def variable(self, name: str) -> str | None:
-        """The value that programs see; of several the last."""
-        found = None
-        for text in self.env:
-            key, equals, value = text.partition("=")
-            if equals and key == name:
-                found = value
-        return found
 
 
 def docker_manifest(raw: bytes) -> tuple[Saved, ...]:

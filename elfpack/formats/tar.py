@@ -6,8 +6,6 @@ Source: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Header Block"; GNU
 "Basic Tar Format" and "Storing Sparse Files".
 """
 
-from __future__ import annotations
-
 import stat
 import zlib
 from collections.abc import Callable, Iterator

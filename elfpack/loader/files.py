@@ -15,7 +15,7 @@ from elfpack.root.walk import Place, Walker
 
 if TYPE_CHECKING:
     from elfpack.elf.layout import Layout
-    from elfpack.elf.versions import Versions
+    from elfpack.elf.versions import Compared
 
 _AHEAD = 1 << 14
 """Bytes at the start of a file; in most they hold the notes and all that is asked of symbols."""
@@ -40,8 +40,8 @@ class Files:
         self.root = root
         self.walker = Walker(root)
         self._content: dict[tuple[int, int], Content] = {}
-        self.versions: dict[tuple[int, int], Versions] = {}
-        """By identity, of what was studied; none of a file whose tables are broken."""
+        self.compared: dict[tuple[int, int], Compared] = {}
+        """By identity, of what was studied; empty for a file whose version tables are broken."""
         self.also: Callable[[Place, Source, Layout], object] | None = None
         """Reads more of each ELF file while it is open, which may happen in any thread."""
 
@@ -61,19 +61,19 @@ class Files:
         identity = place.node.identity
         known = self._content.get(identity)
         if known is None:
-            from elfpack.elf.versions import Versions, laid_out_versions  # most need no versions
+            from elfpack.elf.versions import Compared, read_compared  # most need no versions
 
-            versions = Versions()
+            compared = Compared()
             try:
                 known, layout = reader.read_laid_out(source)
             except OSError as e:
                 known, layout = e.errno or errno.EIO, None
             if layout is not None:
                 try:
-                    versions = laid_out_versions(source, layout)
+                    compared = read_compared(source, layout)
                 except (OSError, ElfFault):
                     pass  # as if it had none
-            self.versions.setdefault(identity, versions)
+            self.compared.setdefault(identity, compared)
             known = self._content.setdefault(identity, known)
         return known
 

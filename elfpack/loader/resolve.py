@@ -83,7 +83,7 @@ class Resolver:
         self.files = Files(root)
         self._loaders: dict[tuple[str, Abi], Loader] = {}
         self._starts: tuple[Options | None, dict[tuple[object, ...], _Start]] = (None, {})
-        """By PT_INTERP, ABI and set-id, for the options that were last asked for."""
+        """By PT_INTERP, given loader, ABI and set-id, for the options that were last asked for."""
         self._modes: dict[str, int] = {}
         self._preload_file: list[Wanted] | None = None
         self._searches: dict[tuple[object, ...], Search] = {}
@@ -150,8 +150,8 @@ class Resolver:
         """What happens before the walk: the same for nearly all programs of a root."""
         elf = program.hit.elf
         secure = options.secure and (program.set_id or self._has_capabilities(program, options))
-        common = loader_path is None and elf.interpreter and "$" not in options.library_path
-        key = (elf.interpreter, elf.abi, secure)
+        common = (loader_path or elf.interpreter) and "$" not in options.library_path
+        key = (elf.interpreter, loader_path, elf.abi, secure)
         of, known = self._starts
         if common and of is options and key in known:
             return known[key]

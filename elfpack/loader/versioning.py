@@ -3,13 +3,11 @@
 Source: glibc elf/dl-version.c, _dl_check_map_versions().
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from elfpack.elf.layout import ElfFault
-from elfpack.elf.versions import Need, Versions, read_versions
+from elfpack.elf.layout import ElfFault, read_layout
+from elfpack.elf.versions import Compared, read_compared
 from elfpack.errors import InputError
 from elfpack.loader.closure import Closure
 from elfpack.loader.files import Files
@@ -31,75 +29,81 @@ class Versioning:
 
     def __init__(self, files: Files) -> None:
         self._files = files
-        self._versions: dict[object, Versions] = {}
-        self._needs: dict[object, dict[str, list[Need]]] = {}
-        self._defined: dict[object, frozenset[tuple[int, str]]] = {}
+        self._opened: dict[object, Compared] = {}
         self._pairs: dict[object, tuple[str, ...]] = {}
 
-    def lacking(self, closure: Closure) -> Iterator[Lacking]:
-        """Nothing for musl, which knows no versions. Of a weak version, and of a library that has
+    def lacking(self, closure: Closure, *, alone: bool = False) -> Iterator[Lacking]:
+        """What the objects of a closure ask for; ``alone``: what the first of them does.
+
+        Nothing for musl, which knows no versions. Of a weak version, and of a library that has
         none at all, glibc only warns."""
         absent = closure.missing_interpreter or closure.refusal
         if closure.loader is None or closure.loader.libc != GLIBC or absent is not None:
             return
-        answers = providers(closure)
-        for number, hit in enumerate(closure.hits):
-            for file, needs in self._needs_of(hit).items():
+        answers = _Answers(closure)
+        for number, hit in enumerate(closure.hits[:1] if alone else closure.hits):
+            for file, needs in self._read(hit).needs.items():
                 provider = answers.get(file)
                 if provider is None:  # missing itself
                     continue
                 for version in self._pair(hit, closure.hits[provider], file, needs):
                     yield Lacking(version, closure.label(provider), closure.label(number))
 
-    def _pair(self, hit: Hit, provider: Hit, file: str, needs: list[Need]) -> tuple[str, ...]:
+    def _pair(
+        self, hit: Hit, provider: Hit, file: str, needs: list[tuple[int, str]]
+    ) -> tuple[str, ...]:
         key = hit.identity, provider.identity, file
         known = self._pairs.get(key)
         if known is None:
-            defined = self._definitions(provider)
-            known = self._pairs[key] = tuple(
-                need.version
-                for need in needs
-                if defined and not need.weak and (need.hash, need.version) not in defined
-            )
+            defined = self._read(provider).definitions
+            if not defined or defined.issuperset(needs):
+                known = ()
+            else:
+                known = tuple([need[1] for need in needs if need not in defined])
+            self._pairs[key] = known
         return known
 
-    def _needs_of(self, hit: Hit) -> dict[str, list[Need]]:
-        known = self._needs.get(hit.identity)
+    def _read(self, hit: Hit) -> Compared:
+        """Nothing if the tables are broken."""
+        known = self._files.compared.get(hit.identity) or self._opened.get(hit.identity)
         if known is None:
-            known = self._needs[hit.identity] = {}
-            for need in self._read(hit).needs:
-                known.setdefault(need.file, []).append(need)
+            known = self._opened[hit.identity] = self._open(hit)
         return known
 
-    def _definitions(self, hit: Hit) -> frozenset[tuple[int, str]]:
-        known = self._defined.get(hit.identity)
-        if known is None:
-            found = self._read(hit).definitions
-            known = self._defined[hit.identity] = frozenset([(d.hash, d.version) for d in found])
-        return known
-
-    def _read(self, hit: Hit) -> Versions:
-        """None if the tables are broken."""
-        known = self._versions.get(hit.identity)
-        if known is None:
-            known = self._files.versions.get(hit.identity) or self._open(hit)
-            self._versions[hit.identity] = known
-        return known
-
-    def _open(self, hit: Hit) -> Versions:
+    def _open(self, hit: Hit) -> Compared:
         place = self._files.find(hit.real_path)
         if isinstance(place, int):
-            return Versions()
+            return Compared()
         try:
             source = self._files.open(place)
         except (OSError, InputError):
-            return Versions()
+            return Compared()
         try:
-            return read_versions(source)
+            return read_compared(source, read_layout(source))
         except (OSError, ElfFault):
-            return Versions()
+            return Compared()
         finally:
             source.close()
+
+
+class _Answers:
+    """As :func:`providers`, which is made only for who asks by a soname or a path: most ask by the
+    name that an object was found for."""
+
+    def __init__(self, closure: Closure) -> None:
+        self._closure = closure
+        numbers = range(len(closure.names) - 1, -1, -1)
+        self._found = dict(zip(reversed(closure.names), numbers, strict=True))
+        """Of objects with the same name the first."""
+        self._all: dict[str, int] | None = None
+
+    def get(self, name: str) -> int | None:
+        found = None if "/" in name else self._found.get(name)
+        if found is None:
+            if self._all is None:
+                self._all = providers(self._closure)
+            found = self._all.get(name)
+        return found
 
 
 def providers(closure: Closure) -> dict[str, int]:

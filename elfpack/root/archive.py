@@ -1,25 +1,26 @@
 """What a user names as a root file system: a directory, a tar of one, an image in an archive or a
 directory. What it is, is told by its bytes, never by its name."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from elfpack.blob import FileSource, Source
 from elfpack.errors import InputError
 from elfpack.formats import tar
+from elfpack.formats.container import ContainerConfig
 from elfpack.formats.decompression import compression
-from elfpack.formats.manifests import ContainerConfig, Digest
 from elfpack.paths import encode
 from elfpack.root.archived import ArchiveRoot, Probe
-from elfpack.root.digests import Promised, Verification
 from elfpack.root.directory import DirectoryRoot
-from elfpack.root.image import Image, Layout
-from elfpack.root.node import Root
+from elfpack.root.node import SYSTEM, Root
 from elfpack.root.streams import Budget, inflated, piped
+
+if TYPE_CHECKING:
+    from elfpack.formats.manifests import Digest
+    from elfpack.root.digests import Promised
+    from elfpack.root.image import Image, Layout
 
 _OTHERS = (
     (b"BZh", "bzip2-compressed, which no engine writes", "decompress it first: bunzip2"),
@@ -47,7 +48,6 @@ class Opened:
     def __init__(self, root: DirectoryRoot | ArchiveRoot, probe: Probe | None) -> None:
         self._root = root
         self._probe = probe
-        self._layout = Layout(root)
         self._verified: set[tuple[str, Digest]] = set()
         """Blobs that were held against their digests: images have layers in common."""
 
@@ -58,22 +58,35 @@ class Opened:
             InputError: it cannot be read. That a layer is another one than the image says may turn
                 out after its tree was given.
         """
-        images = self._layout.images()
-        if images is None:
+        layout = self._layout()
+        images = layout.images() if layout is not None else None
+        if layout is None or images is None:
             yield Tree(self._root)
             return
         for image in images:
-            yield from self._tree(image)
+            yield from self._tree(layout, image)
 
-    def _tree(self, image: Image) -> Iterator[Tree]:
+    def _layout(self) -> "Layout | None":
+        """None where the names at the top tell that there are no images: of most trees."""
+        names = self._root.entries("")
+        named = () if isinstance(names, int) else names
+        if "manifest.json" not in named and not SYSTEM.isdisjoint(named):
+            return None
+        from elfpack.root.image import Layout
+
+        return Layout(self._root, is_file=isinstance(self._root, ArchiveRoot))
+
+    def _tree(self, layout: "Layout", image: "Image") -> Iterator[Tree]:
         """An image's tree. Its layers are held against their digests meanwhile."""
+        from elfpack.root.digests import Verification
+
         root = ArchiveRoot(self._root.label, self._probe)
         verification = Verification([])
         layers: list[Source] = []
         promised: dict[tuple[str, Digest], Promised] = {}
         try:
             for path, said in image.layers:
-                source, promise = self._layout.open(path, said)
+                source, promise = layout.open(path, said)
                 layers.append(source)
                 if promise is not None and (path, promise.digest) not in self._verified:
                     promised[path, promise.digest] = promise
@@ -94,7 +107,7 @@ class Opened:
             for source in layers:
                 source.close()
 
-    def _fill(self, root: ArchiveRoot, image: Image, layers: list[Source]) -> None:
+    def _fill(self, root: ArchiveRoot, image: "Image", layers: list[Source]) -> None:
         budget = Budget(self._root.label)
         for (path, _), source in zip(image.layers, layers, strict=True):
             label = f"{self._root.label}: {path[1:]}"

@@ -1,7 +1,5 @@
 """Blobs held against their digests, beside the other work: hashing takes longer than all of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +8,7 @@ from elfpack.errors import InputError
 from elfpack.formats.manifests import Digest
 
 if TYPE_CHECKING:
-    from threading import Thread
+    import threading
 
 
 class Promised(NamedTuple):
@@ -50,7 +48,7 @@ class Verification:
         self._blobs = blobs
         self._stopped: list[object] = []
         self._wrong: InputError | None = None
-        self._thread: Thread | None = None
+        self._thread: threading.Thread | None = None
         if blobs:
             from threading import Thread
 

@@ -1,36 +1,33 @@
 """Images in a directory or an archive: what ``docker save`` writes, and OCI image layouts.
 
-Both may be in one archive; ``manifest.json`` is asked first then, as ``docker load`` does. A blob
-is held against its digest and size, also where only its path in ``blobs/`` tells the digest.
+Both may be in one archive; ``manifest.json`` is asked first then, as ``docker load`` does. In a
+file its layers are paths, and an engine holds them against their diff IDs when it loads them: here
+they are not hashed, which would take longer than all the rest. In a layout a digest is what names a
+layer, and each is held against it; so is one in a directory, which engines take for a layout
+whatever else is in it. Small blobs are always, also where only their path in ``blobs/`` tells the
+digest.
 """
 
-from __future__ import annotations
-
 import os
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from elfpack import late
 from elfpack.blob import Source
 from elfpack.errors import InputError
 from elfpack.formats import manifests
-from elfpack.formats.manifests import (
-    ContainerConfig,
-    Descriptor,
-    Digest,
-    ManifestFault,
-)
+from elfpack.formats.container import ContainerConfig
+from elfpack.formats.manifests import Descriptor, Digest, ManifestFault
 from elfpack.root.digests import Promised
-from elfpack.root.node import Root
+from elfpack.root.node import SYSTEM, Root
 from elfpack.root.walk import Walker
 
 _LIMIT = 16 << 20
 """Bytes of a file of JSON; registries take four million."""
 _DEPTH = 8
 """Indexes in indexes."""
-_BLOB = re.compile(r"/?blobs/(sha256|sha512)/([0-9a-f]+)\Z")
-_PART = re.compile(r"[0-9a-f]{64}(\.tar|\.json)?\Z")
-_SYSTEM = frozenset(("bin", "etc", "lib", "usr"))
+_BLOB = late.pattern(r"/?blobs/(sha256|sha512)/([0-9a-f]+)\Z")
+_PART = late.pattern(r"[0-9a-f]{64}(\.tar|\.json)?\Z")
 _MANIFEST, _INDEX = "/manifest.json", "/index.json"
 
 
@@ -47,8 +44,9 @@ class Image(NamedTuple):
 class Layout:
     """The images of a root. What is wrong with one is an :class:`InputError`."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Root, *, is_file: bool) -> None:
         self._root = root
+        self._is_file = is_file
         self._walker = Walker(root)
 
     def images(self) -> Iterator[Image] | None:
@@ -79,11 +77,16 @@ class Layout:
         return None
 
     def open(self, path: str, descriptor: Descriptor | None) -> tuple[Source, Promised | None]:
-        """A blob, and what is still to be held against its digest.
+        """A layer, and what is still to be held against its digest.
 
         Raises:
             InputError: it is not there, or of another size.
         """
+        source = self._open(path, descriptor)
+        digest = self._digest(path, descriptor) if descriptor or not self._is_file else None
+        return source, self._promised(source, path, digest)
+
+    def _open(self, path: str, descriptor: Descriptor | None) -> Source:
         place = self._walker.find(path)
         if isinstance(place, int):
             raise self._fault(path, os.strerror(place).lower())
@@ -91,16 +94,22 @@ class Layout:
             source = self._root.open(place.directory, place.name, place.node)
         except OSError as e:
             raise self._fault(path, (e.strerror or str(e)).lower()) from e
-        named = _BLOB.match(path)
-        digest = Digest(named[1], named[2]) if named else None
+        if descriptor is not None and source.size != descriptor.size:
+            source.close()
+            raise self._fault(path, f"has {source.size} bytes instead of {descriptor.size}")
+        return source
+
+    def _digest(self, path: str, descriptor: Descriptor | None) -> Digest | None:
+        """What a blob is said to have, by a manifest or by its path."""
         if descriptor is not None:
-            digest = descriptor.digest
-            if source.size != descriptor.size:
-                source.close()
-                raise self._fault(path, f"has {source.size} bytes instead of {descriptor.size}")
+            return descriptor.digest
+        named = _BLOB.match(path)
+        return Digest(named[1], named[2]) if named else None
+
+    def _promised(self, source: Source, path: str, digest: Digest | None) -> Promised | None:
         if digest is None:
-            return source, None
-        return source, Promised(source, digest, path[1:], self._root.label)
+            return None
+        return Promised(source, digest, path[1:], self._root.label)
 
     def _docker(self, saved: tuple[manifests.Saved, ...]) -> Iterator[Image]:
         for row in saved:
@@ -161,7 +170,8 @@ class Layout:
             raise self._broken(path, e) from e
 
     def _blob(self, path: str, descriptor: Descriptor | None) -> bytes:
-        source, promised = self.open(path, descriptor)
+        source = self._open(path, descriptor)
+        promised = self._promised(source, path, self._digest(path, descriptor))
         try:
             if source.size > _LIMIT:
                 raise self._fault(path, f"has {source.size} bytes, too many for JSON")
@@ -181,7 +191,7 @@ class Layout:
     def _parts(self) -> str | None:
         """Something that only images have at their top; None beside what only systems have."""
         names = self._root.entries("")
-        if isinstance(names, int) or _SYSTEM.intersection(names):
+        if isinstance(names, int) or SYSTEM.intersection(names):
             return None
         if "oci-layout" in names:
             return "an oci-layout"

@@ -9,6 +9,9 @@ FORMAT = 0o170000
 """The bits of a mode that tell the type. stat.S_ISLNK() and its like take three times as long, and
 each look-up asks."""
 
+SYSTEM = frozenset(("bin", "etc", "lib", "usr"))
+"""Names that systems have at their top, and images have not."""
+
 
 class Node(NamedTuple):
     """One entry of a directory, not followed if it is a link."""

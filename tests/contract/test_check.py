@@ -471,8 +471,16 @@ def test_image_through_a_pipe(tmp_path: Path) -> None:
         assert "file" in one_error(check("-", stdin=cat.stdout.fileno()), 2, "standard input")
 
 
-def test_an_image_of_ours_through_a_pipe(tmp_path: Path) -> None:
+def test_a_layout_through_a_pipe(tmp_path: Path) -> None:
     """Its digests are looked at in a thread: that must not fail in words of its own."""
+    files = _oci_files([_lower(tmp_path), _layer({**UPPER, "big": bytes(4 << 20)})], ENTRY)
+    (tmp_path / "x.tar").write_bytes(_layer(files))
+    with subprocess.Popen(["cat", tmp_path / "x.tar"], stdout=subprocess.PIPE) as cat:
+        assert cat.stdout is not None
+        assert "twice" in one_error(check("-", stdin=cat.stdout.fileno()), 2, "standard input")
+
+
+def test_an_image_of_ours_through_a_pipe(tmp_path: Path) -> None:
     files = {"/app": program(LIBC), "/z/big": os.urandom(8 << 20)}
     root = system(tmp_path / "root", files)
     asked = ("--root", root, "/app", "--add", "/z", "-t", "a", "-o", tmp_path / "x.tar")

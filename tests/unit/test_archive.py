@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import gc
 import gzip
 import hashlib
 import json
@@ -557,6 +558,45 @@ def test_broken_image(case: tuple[dict[str, bytes], str], form: str, tmp_path: P
     assert len(str(caught.value).split("\n")) == 1
 
 
+def _both_ways() -> tuple[dict[str, bytes], str, str]:
+    """One image as elfpack writes it, a layout and a docker-archive: its files, and the paths of
+    its configuration and its layer."""
+    layout = Oci()
+    layer = made("a=1", "b=" + "1" * 2000)
+    files = layout.done(layout.image(layer))
+    (blob_,) = [name for name, raw in files.items() if raw == layer]
+    (config,) = [name for name, raw in files.items() if b"architecture" in raw]
+    row = {"Config": config, "RepoTags": ["a:1"], "Layers": [blob_]}
+    files["manifest.json"] = json.dumps([row]).encode()
+    return files, config, blob_
+
+
+def test_a_tampered_layer(tmp_path: Path) -> None:
+    """Not found in a file with manifest.json: to that a layer is a path, and an engine holds it
+    against its diff ID when it loads it, which takes longer than all of a check. The same blob is
+    found where a digest is all that names it, in a layout; and in a directory, which engines take
+    for a layout only."""
+    files, _, layer = _both_ways()
+    files[layer] = files[layer].replace(b"1" * 2000, b"2" * 2000)
+    layout = _without(files, "manifest.json")
+    assert [t.name for t in _opened(packed(files), tmp_path).trees()] == ["a:1"]
+    for opened in (
+        _opened(packed(layout), tmp_path),
+        open_root(str(on_disk(layout, tmp_path / "layout"))),
+        open_root(str(on_disk(files, tmp_path / "both"))),
+    ):
+        with pytest.raises(InputError, match="its digest is sha256:"):
+            list(opened.trees())
+
+
+def test_a_tampered_configuration_in_a_docker_archive(tmp_path: Path) -> None:
+    """It is read anyway, and its path tells its digest."""
+    files, config, _ = _both_ways()
+    files[config] += b" "
+    with pytest.raises(InputError, match="its digest is sha256:"):
+        list(_opened(packed(files), tmp_path).trees())
+
+
 def test_walks_like_any_root() -> None:
     root = tree(made("usr/lib/x=1", "lib -> usr/lib"))
     place = Walker(root).find("/lib/../lib/x")
@@ -567,6 +607,7 @@ def test_walks_like_any_root() -> None:
 
 
 def test_images_close_what_they_opened(tmp_path: Path) -> None:
+    gc.collect()  # what other tests left may have files open
     before = len(os.listdir("/proc/self/fd"))
     broken = _wrong(2)
     for number, files in enumerate((_oci(), broken, _without(_oci(), "blobs"))):

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from elfpack.blob import BytesSource
+from elfpack.blob import BytesSource, Source
 from elfpack.elf import constants as c
 from elfpack.elf.file import ElfFile, Malformed
-from elfpack.elf.layout import ElfFault
+from elfpack.elf.layout import ElfFault, read_layout
 from elfpack.elf.notes import read_notes
 from elfpack.elf.reader import read
 from elfpack.elf.sections import defined_functions
 from elfpack.elf.symbols import read_symbols
-from elfpack.elf.versions import read_versions
+from elfpack.elf.versions import Compared, read_compared, read_versions
 from tests.elfbuild import elf
 
 INTERPRETER = "/lib64/ld-linux-x86-64.so.2"
@@ -50,10 +50,14 @@ class Strict(BytesSource):
         return super().pread(size, offset)
 
 
+def _compared(source: Source) -> Compared:
+    return read_compared(source, read_layout(source))
+
+
 def read_everything(raw: bytes) -> ElfFile | Malformed:
     """All readers over one file: only ElfFault may leave them."""
     source = Strict(raw)
-    for reader in (read_symbols, read_versions, read_notes):
+    for reader in (read_symbols, read_versions, _compared, read_notes):
         try:
             reader(source)
         except ElfFault as e:

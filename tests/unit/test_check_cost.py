@@ -131,20 +131,37 @@ def test_data_is_passed_over(reads: Reads, tmp_path: Path) -> None:
     assert reads.bytes < 200_000, "most of it near the ELF files"
 
 
-def test_an_image_is_read_once(reads: Reads, tmp_path: Path) -> None:
-    """By its digest; by two manifests, of which one is enough; the headers once more."""
+@pytest.fixture
+def layout(tmp_path: Path) -> dict[str, bytes]:
+    """The files of an image with a large layer, as a layout and as a docker-archive."""
     layer = tar_of(WORLD, ("usr/share/data", os.urandom(BIG)))
-    layout = Oci()
-    files = layout.done(layout.image(layer))
+    made = Oci()
+    files = made.done(made.image(layer))
     (blob,) = [name for name, raw in files.items() if raw == layer]
     (config,) = [name for name, raw in files.items() if b"architecture" in raw]
     row = {"Config": config, "RepoTags": ["a:1"], "Layers": [blob]}
-    files["manifest.json"] = json.dumps([row]).encode()
+    return {**files, "manifest.json": json.dumps([row]).encode()}
+
+
+def test_a_layout_is_read_once(reads: Reads, layout: dict[str, bytes], tmp_path: Path) -> None:
+    """For its digest; the headers once more."""
+    del layout["manifest.json"]
     path = tmp_path / "image.tar"
-    path.write_bytes(packed(files))
+    path.write_bytes(packed(layout))
     report = check(path)
     assert (report.findings, len(report.trees)) == ((), 1)
-    assert reads.bytes < path.stat().st_size + 300_000
+    assert path.stat().st_size <= reads.bytes < path.stat().st_size + 300_000
+
+
+def test_of_a_docker_archive_data_is_passed_over(
+    reads: Reads, layout: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Though it is a layout, too: of two manifests one is enough."""
+    path = tmp_path / "image.tar"
+    path.write_bytes(packed(layout))
+    report = check(path)
+    assert (report.findings, len(report.trees)) == ((), 1)
+    assert reads.bytes < 250_000
 
 
 def test_a_layer_of_two_images_is_read_once(reads: Reads, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from elfpack.blob import from_bytes
 from elfpack.checking import RULES, check
 from elfpack.errors import Finding
-from elfpack.formats.manifests import ContainerConfig
+from elfpack.formats.container import ContainerConfig
 from elfpack.root.tree import TreeRoot
 from tests.elfbuild import elf
 from tests.worlds import GLIBC, LOADER, MUSL, MUSL_LOADER, World, elf_of, tree
@@ -210,6 +210,18 @@ CASES = [
         "/app",
         "version GLIBC_2.38 is missing in /lib64/libc.so.6",
         "/app: /lib64/libc.so.6: version `GLIBC_2.38' not found (required by /app)",
+    ),
+    Case(
+        "version of what is known by its soname",
+        {
+            **BASE,
+            "/app": "exe needs=libold.so versions=libnew.so:V2",
+            "/lib64/libold.so": "lib soname=libnew.so defines=V1",
+        },
+        "missing-version",
+        "/app",
+        "version V2 is missing in /lib64/libold.so",
+        "/app: /lib64/libold.so: version `V2' not found (required by /app)",
     ),
     Case(
         "version of a library",

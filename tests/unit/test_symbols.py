@@ -15,7 +15,7 @@ from elfpack.elf.symbols import (
     read_symbols,
     symbol_versions,
 )
-from elfpack.elf.versions import Definition, Need, read_versions
+from elfpack.elf.versions import Compared, Definition, Need, read_compared, read_versions
 from tests.elfbuild import elf, sysv_hash
 
 FORMS = [
@@ -143,3 +143,32 @@ def test_versions(bits: int, little: bool) -> None:
         Definition("libx.so", 1, True, sysv_hash("libx.so")),
         Definition("S1", 2, False, 0x561),
     )
+    source = BytesSource(raw)
+    assert read_compared(source, read_layout(source)) == Compared(
+        {"libc.so.6": [(0x591, "V1")], "libm.so.6": [(0x593, "V3")]},
+        frozenset([(sysv_hash("libx.so"), "libx.so"), (0x561, "S1")]),
+    )
+
+
+@pytest.mark.parametrize("count", [1, 300, 5000])
+def test_many_versions(count: int) -> None:
+    """More than are read of a table, and of the strings, at once."""
+    versions = [f"V{number}" for number in range(count)]
+    raw = elf(needs={"liba.so": versions, "libb.so": ["W"]}, defines=[f"D{v}" for v in versions])
+    source = BytesSource(raw)
+    found, compared = read_versions(source), read_compared(source, read_layout(source))
+    assert [(n.file, n.version) for n in found.needs] == [
+        *(("liba.so", version) for version in versions),
+        ("libb.so", "W"),
+    ]
+    assert compared.needs == {
+        "liba.so": [(sysv_hash(version), version) for version in versions],
+        "libb.so": [(sysv_hash("W"), "W")],
+    }
+    assert compared.definitions == {(d.hash, d.version) for d in found.definitions}
+    assert len(compared.definitions) == count + 1
+
+
+def test_no_versions() -> None:
+    source = BytesSource(elf(needed=["libc.so.6"]))
+    assert read_compared(source, read_layout(source)) == Compared()

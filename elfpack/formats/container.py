@@ -1,0 +1,28 @@
+"""What an image's configuration says of the container, as far as it decides what starts there.
+
+Source: OCI image-spec, config.md.
+"""
+
+from typing import NamedTuple
+
+
+class ContainerConfig(NamedTuple):
+    """How a container of an image starts."""
+
+    env: tuple[str, ...] = ()
+    """``NAME=VALUE``."""
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    user: str = ""
+    workdir: str = ""
+    architecture: str = ""
+    """As Go names it: ``amd64``."""
+
+    def variable(self, name: str) -> str | None:
+        """The value that programs see; of several the last."""
+        found = None
+        for text in self.env:
+            key, equals, value = text.partition("=")
+            if equals and key == name:
+                found = value
+        return found
