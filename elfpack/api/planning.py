@@ -39,7 +39,7 @@ class Plan:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What the user should know."""
-        return self.record.findings
+        return self.record.all_findings()
 
     @property
     def size(self) -> int:

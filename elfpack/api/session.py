@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from elfpack.api.request import Choice
     from elfpack.loader.binding import Binder, Binding
     from elfpack.planning.config import ImageConfig
+    from elfpack.planning.entry import Plan as Record
+    from elfpack.planning.request import Request
 
 
 def working_directory() -> str:
@@ -299,7 +301,6 @@ class Session:
         from elfpack.api.planning import Plan
         from elfpack.api.request import make_request
         from elfpack.planning.config import PLAIN
-        from elfpack.planning.make import make
 
         request = make_request(
             programs,
@@ -314,8 +315,17 @@ class Session:
             output=output,
             config=config or PLAIN,
         )
-        options = self.plan_options._replace(secure=keep_privileges)
-        return Plan(make(self.resolver, options, request), self)
+        record = self.planned(request)
+        record.hints()  # while the root can be read
+        return Plan(record, self)
+
+    @_while_open
+    def planned(self, request: Request) -> Record:
+        """The plan for a request, whose hints are looked for when they are asked for."""
+        from elfpack.planning.make import make
+
+        options = self.plan_options._replace(secure=request.keep_privileges)
+        return make(self.resolver, options, request)
 
 
 def plan(

@@ -17,6 +17,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # while modules are loaded; later run() handles it
         os.write(2, b"elfpack: error: interrupted (nothing was left behind)\n")
         return 2
+    finally:
+        if "lief" not in sys.modules:  # which complains of what is left at the end
+            gc.freeze()  # nor does Python look for cycles when it ends
 
 
 def _run(argv: list[str]) -> int:

@@ -12,8 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import click
 
-from elfpack.api.planning import Plan
-from elfpack.api.request import Choice
+from elfpack.api.request import Choice, make_request
 from elfpack.api.resolve import image_remarks, searches
 from elfpack.api.session import Session
 from elfpack.cli import options, progress, surroundings
@@ -22,8 +21,7 @@ from elfpack.errors import ElfpackError, IncompleteError, RequestError, SeveralE
 from elfpack.loader.closure import Closure
 from elfpack.paths import basename, is_utf8
 from elfpack.planning.config import PLAIN, ImageConfig
-from elfpack.planning.entry import SET_ID, Directory, Entry, Reason, Regular
-from elfpack.planning.entry import Plan as Record
+from elfpack.planning.entry import SET_ID, Directory, Entry, Plan, Reason, Regular
 from elfpack.report import plandoc, reasons, table
 from elfpack.runtime import MODULES
 from elfpack.runtime.module import RuntimeModule
@@ -137,7 +135,7 @@ class Outcome(Protocol):
 W = TypeVar("W", bound=Outcome)
 
 
-def _document(plan: Record, written: Outcome | None, use: str | None) -> dict[str, Any]:
+def _document(plan: Plan, written: Outcome | None, use: str | None) -> dict[str, Any]:
     output, size = (written.output, written.size) if written is not None else (None, None)
     return plandoc.document(plan, output, size, use)
 
@@ -150,13 +148,13 @@ class Target(Generic[W]):
     """A name for OUT, for advice."""
     check: Callable[[str], None]
     """Whether such an OUT can be written; raises if not."""
-    write: Callable[[Record, str], W]
-    use: Callable[[Record, W], str]
+    write: Callable[[Plan, str], W]
+    use: Callable[[Plan, W], str]
     """The command that uses the output."""
     config: ImageConfig = PLAIN
-    examine: Callable[[Record], object] = lambda plan: None
+    examine: Callable[[Plan], object] = lambda plan: None
     """Whether it can be made of a plan; raises if not."""
-    document: Callable[[Record, W | None, str | None], dict[str, Any]] = _document
+    document: Callable[[Plan, W | None, str | None], dict[str, Any]] = _document
     """The summary as JSON."""
 
 
@@ -190,18 +188,18 @@ def run(
         except ElfpackError as e:
             _explain(talk, session, _resolved(e))
             raise surroundings.elsewhere(e, where) from e
-        _explain(talk, session, [placed.closure for placed in plan.record.programs])
-        _tell(talk, plan.record, where)
-        _remark(talk, session, plan.record)
-        _tell_owners(talk, plan.record, output)
-        target.examine(plan.record)
+        _explain(talk, session, [placed.closure for placed in plan.programs])
+        _tell(talk, plan, where)
+        _remark(talk, session, plan)
+        _tell_owners(talk, plan, output)
+        target.examine(plan)
         written = None
         if output is not None and not dry_run:
-            with progress.shown(talk, plan.record) as record:
+            with progress.shown(talk, plan) as record:
                 written = target.write(record, output)
-    use = target.use(plan.record, written) if written is not None else None
-    document = target.document(plan.record, written, use) if form == "json" else None
-    _summary(talk, plan.record, written, use, document)
+        use = target.use(plan, written) if written is not None else None
+        document = target.document(plan, written, use) if form == "json" else None
+    _summary(talk, plan, written, use, document)
     return 0
 
 
@@ -218,23 +216,24 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _plan(
     session: Session,
     programs: tuple[str, ...],
-    request: dict[str, Any],
+    given: dict[str, Any],
     output: str | None,
     config: ImageConfig,
 ) -> Plan:
-    return session.plan(
+    request = make_request(
         programs,
-        add=request["add"],
-        mkdir=request["mkdir"],
-        modules=_choices(request["switched_on"], request["switched_off"]),
-        allow_missing=request["allow_missing"],
-        exclude=request["exclude"],
+        add=given["add"],
+        mkdir=given["mkdir"],
+        modules=_choices(given["switched_on"], given["switched_off"]),
+        allow_missing=given["allow_missing"],
+        exclude=given["exclude"],
         epoch=_epoch(),
-        strip=request["strip"],
-        keep_privileges=request["keep_privileges"],
+        strip=given["strip"],
+        keep_privileges=given["keep_privileges"],
         output=output,
         config=config,
     )
+    return session.planned(request)
 
 
 def _choices(switched_on: Iterable[str], switched_off: Iterable[str]) -> dict[str, Choice]:
@@ -274,7 +273,7 @@ def _resolved(error: ElfpackError) -> list[object]:
     return [c for e in errors if isinstance(e, IncompleteError) for c in e.closures]
 
 
-def _tell_owners(talk: Talk, plan: Record, output: str | None) -> None:
+def _tell_owners(talk: Talk, plan: Plan, output: str | None) -> None:
     """A tree that is written without root belongs to the user."""
     if output is None or not output.endswith("/") or os.geteuid() == 0:
         return
@@ -291,14 +290,14 @@ def _tell_owners(talk: Talk, plan: Record, output: str | None) -> None:
             )
 
 
-def _remark(talk: Talk, session: Session, plan: Record) -> None:
+def _remark(talk: Talk, session: Session, plan: Plan) -> None:
     """What could keep a program from running in the image, each once."""
     found = [remark for p in plan.programs for remark in image_remarks(session, p.closure)]
     for remark in dict.fromkeys(found):
         (talk.note if remark.note else talk.warning)(str(remark))
 
 
-def _tell(talk: Talk, plan: Record, where: surroundings.Where) -> None:
+def _tell(talk: Talk, plan: Plan, where: surroundings.Where) -> None:
     """What runtime modules added and why, what was found through LD_LIBRARY_PATH, findings."""
     for placed in plan.programs:
         surroundings.note_environment(talk, placed.closure, where)
@@ -317,7 +316,8 @@ def _tell(talk: Talk, plan: Record, where: surroundings.Where) -> None:
     path = next((e.path for e in plan.entries if e.reason.source == "ld.so.cache"), None)
     if path is not None:
         talk.note(f"{path}: made, because a library is outside the loader's own directories")
-    for finding in plan.findings:
+    # Hints are notes, and take longer to find than anything else that is told here.
+    for finding in plan.findings if talk.quiet else plan.all_findings():
         (talk.note if finding.note else talk.warning)(str(finding))
     if plan.entrypoint is not None and not is_utf8(plan.entrypoint):
         talk.warning(
@@ -363,7 +363,7 @@ def _because(found: Iterable[Reason]) -> list[str]:
 
 def _summary(
     talk: Talk,
-    plan: Record,
+    plan: Plan,
     written: Outcome | None,
     use: str | None,
     document: dict[str, Any] | None,

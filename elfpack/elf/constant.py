@@ -3,8 +3,6 @@
 By segments, as loaders see it: a file without section headers tells as much.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple

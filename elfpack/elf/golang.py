@@ -8,12 +8,10 @@ ParseBuildInfo(). For the names: debug/gosym/pclntab.go, parsePclnTab(); runtime
 pcHeader; cmd/link/internal/ld/pcln.go.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from elfpack import late
@@ -181,14 +179,17 @@ def _functions(source: Source, layout: Layout) -> frozenset[str]:
     table = _table(source, layout)
     if table is None:
         return frozenset()
-    names = _scattered(source, table) if table.magic == _GO_1_2 else _in_a_row(source, table)
-    return frozenset(map(decode, islice(filter(_is_listed, names), _KEPT_MOST)))
+    pieces = _scattered(source, table) if table.magic == _GO_1_2 else _in_a_row(source, table)
+    return frozenset(islice(chain.from_iterable(map(_listed, pieces)), _KEPT_MOST))
 
 
-def _is_listed(name: bytes) -> bool:
-    """Not one of a package that is named after a host: ``example.org/a/b.F``."""
-    slash = name.find(b"/")
-    return name != b"" and (slash < 0 or slash < name.find(b"."))
+def _listed(names: bytes) -> list[str]:
+    """Of names with a NUL behind each those that are not of a package that is named after a host:
+    ``example.org/a/b.F``."""
+    found = dict.fromkeys(decode(names).split("\0"))
+    return [
+        name for name in found if name and ((slash := name.find("/")) < 0 or slash < name.find("."))
+    ]
 
 
 def _table(source: Source, layout: Layout) -> _Table | None:
@@ -231,13 +232,13 @@ def _names_of(table: _Table) -> tuple[int, int]:
 
 
 def _in_a_row(source: Source, table: _Table) -> Iterator[bytes]:
-    """The names since Go 1.16: one after the other, each ends with a NUL."""
+    """The names since Go 1.16: one after the other, each ends with a NUL. In pieces."""
     first, behind = _names_of(table)
     start, end = table.start + first, table.start + min(behind, first + _TABLE_MOST)
     rest = b""
     for at in range(start, end, _PIECE):
-        *names, rest = (rest + _read(source, at, min(_PIECE, end - at))).split(b"\0")
-        yield from dict.fromkeys(names)
+        names, _, rest = (rest + _read(source, at, min(_PIECE, end - at))).rpartition(b"\0")
+        yield names
         rest = rest[:_NAME_MOST]
 
 

@@ -62,30 +62,35 @@ def _read(source: Source, *, exports: bool) -> Symbols:
 
 
 _RUN: Final = re.compile(rb"\0+")
+_GLOBAL: Final = (c.STB_LOCAL + 1) << 4
+"""The least of ``st_info`` of a symbol that is not local."""
 
 
-def imported_names(source: Source, layout: Layout) -> Iterator[tuple[bytes, int]]:
+def imported_names(source: Source, layout: Layout) -> tuple[list[bytes], list[int]]:
     """The names of the imported symbols alone, and their places in the symbol table, without making
     a record of each: what a thousand libraries import is asked for a few names.
 
     Raises:
         ElfFault: a table lies outside the file.
     """
+    names: list[bytes] = []
+    places: list[int] = []
     if not layout.dynamic or layout.last(c.DT_SYMTAB) is None:
-        return
+        return names, places
     strings = Strings(source, layout).whole()
+    find, last = strings.find, strings.rfind(b"\0")
     raw = _symbol_table(source, layout)
     size = entry(layout).size
     wide = layout.encoding.bits == 64
     fields = struct.Struct(layout.encoding.order + ("IB19x" if wide else "I8xB3x"))
     for start, end in _undefined(raw, size, 6 if wide else 14):
         rows = fields.iter_unpack(raw[start * size : end * size])
-        for index, (name, info) in enumerate(rows, start):
-            if name and info >> 4 != c.STB_LOCAL:
-                behind = strings.find(b"\0", name)
-                if behind < 0:
-                    raise ElfFault("ELF file with a symbol name outside its string table")
-                yield strings[name:behind], index
+        found = [(at, n) for n, (at, info) in enumerate(rows, start) if at and info >= _GLOBAL]
+        names += [strings[at : find(b"\0", at)] for at, _ in found]
+        places += [place for _, place in found]
+        if found and max(found)[0] > last:
+            raise ElfFault("ELF file with a symbol name outside its string table")
+    return names, places
 
 
 def _undefined(raw: bytes, size: int, section: int) -> Iterator[tuple[int, int]]:

@@ -3,8 +3,6 @@
 Source: UAPI.12, "ELF Note for dlopen() Metadata"; its description is a JSON array of objects.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final, NamedTuple
 
 OWNER: Final = "FDO"

@@ -8,8 +8,6 @@ add_module(), insert_module(); iconv/gconv_charset.c, gconv_parse_code(); iconv/
 strip(); iconv/gconv_builtin.h.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from typing import Final, NamedTuple

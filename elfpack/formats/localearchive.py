@@ -9,8 +9,6 @@ locale/loadlocale.c, _nl_intern_locale_data(); for names locale/findlocale.c and
 _nl_normalize_codeset(), _nl_make_l10nflist(); intl/localealias.c, read_alias_file().
 """
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Callable, Iterator

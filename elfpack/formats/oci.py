@@ -6,8 +6,6 @@ Source: OCI image-spec, config.md, manifest.md, image-index.md, image-layout.md,
 for ``manifest.json`` and the name in full: moby's and containerd's image export.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple

@@ -4,8 +4,6 @@ Source: github.com/distribution/reference, regexp.go (the grammar) and normalize
 ParseNormalizedNamed() (what a name without a host stands for).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from elfpack import late

@@ -4,8 +4,6 @@ Source: strace(1); strace src/strace.c, printleader() and line_ended(); src/util
 string_quote() and printfd().
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from elfpack.blob import Source
+from elfpack.blob import Ahead, Source
 from elfpack.elf import reader
 from elfpack.elf.file import ElfFile, Malformed
 from elfpack.elf.layout import MAGIC, ElfFault
@@ -14,8 +14,11 @@ from elfpack.root.node import Root
 from elfpack.root.walk import Place, Walker
 
 if TYPE_CHECKING:
+    from elfpack.elf.layout import Layout
     from elfpack.elf.versions import Compared
 
+_AHEAD = 1 << 14
+"""Bytes at the start of a file; in most they hold the notes and all that is asked of symbols."""
 LOADER_LIMIT = 16 << 20
 """Bytes of a loader; real ones have less than two million."""
 TEXT_LIMIT = 1 << 20
@@ -39,6 +42,8 @@ class Files:
         self._content: dict[tuple[int, int], Content] = {}
         self.compared: dict[tuple[int, int], Compared] = {}
         """By identity, of what was studied; empty for a file whose version tables are broken."""
+        self.also: Callable[[Place, Source, Layout], object] | None = None
+        """Reads more of each ELF file while it is open, which may happen in any thread."""
 
     def find(self, path: str) -> Place | int:
         """The file at an absolute guest path, links followed; an errno if there is none."""
@@ -134,8 +139,22 @@ class Files:
         except OSError as e:
             return e.errno or errno.EIO
         try:
-            return reader.read(source)
+            if self.also is None:
+                return reader.read(source)
+            return self._read_also(place, source, self.also)
         except OSError as e:
             return e.errno or errno.EIO
         finally:
             source.close()
+
+    def _read_also(
+        self, place: Place, source: Source, also: Callable[[Place, Source, Layout], object]
+    ) -> Content:
+        source = Ahead(source, _AHEAD)
+        content, layout = reader.read_laid_out(source)
+        if layout is not None:
+            try:
+                also(place, source, layout)
+            except (OSError, ElfFault):
+                pass  # who needs it opens the file again, and is told
+        return content

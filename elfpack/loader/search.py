@@ -14,6 +14,7 @@ from elfpack.loader.system import System
 from elfpack.paths import basename
 
 if TYPE_CHECKING:
+    from elfpack.loader.around import Alike
     from elfpack.loader.closure import Closure
     from elfpack.loader.musl import Musl
 
@@ -76,6 +77,8 @@ class Search:
         """What is there of the subdirectories of each directory."""
         self.around: dict[int, tuple[Closure, Loaded]] = {}
         """What is loaded already where a library is opened, of the closures around the last one."""
+        self.alike: Alike | None = None
+        """The closures that are known within those."""
         self.denied: dict[str, None] = {}
         """Candidates that could not be read for want of permission."""
 

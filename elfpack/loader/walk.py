@@ -81,6 +81,8 @@ class Walk:
         self.misses: list[Miss] = []
         self.excluded: dict[str, None] = {}
         self.refusal: Refusal | None = None
+        self.searched = False
+        """Whether any file was looked for."""
         self.endless = False
         """The refusal is one that even DT_AUXILIARY does not get over."""
         self.aliases: list[Alias] = []
@@ -280,6 +282,7 @@ class Walk:
 
     def _search(self, asked: _Asked) -> int:
         name, requester, scope, table, _, filtered, opened = asked
+        self.searched = True
         if self.steps is not None:
             self.steps.append(Step(opened or name, requester, scope, MISSING))
         answer = self.search.find(opened or name, scope, table)
@@ -412,6 +415,14 @@ def walk(
         closure = walk_common(program, interpreter, search)
         if closure is not None:
             return closure
+    known = None
+    if around and search.rules.knows_sonames and not (exclude or preloads):
+        from elfpack.loader.around import alike
+
+        known = alike(around, search)
+        closure = known.find(program, interpreter)
+        if closure is not None:
+            return closure
     state = Walk(program, interpreter, search, exclude, around)
     if preloads:
         state.preload(preloads)
@@ -438,6 +449,8 @@ def walk(
     )
     if state.roles or state.misses or state.filtees:
         return _ordered(closure, state)
+    if known is not None and not state.searched:
+        known.add(closure)
     return closure
 
 

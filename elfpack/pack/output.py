@@ -1,7 +1,5 @@
 """A plan as one output, in the form that the ending of its name says."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple

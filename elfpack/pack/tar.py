@@ -4,8 +4,6 @@ Source: POSIX pax, "ustar Interchange Format" and "pax Header Block"; the fields
 layer may carry: OCI image-spec, layer.md. A sparse file is written in full, as it says.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache

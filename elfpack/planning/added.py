@@ -1,7 +1,5 @@
 """Files and directories that the user adds, entry by entry."""
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Iterator

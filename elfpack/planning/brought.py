@@ -1,7 +1,5 @@
 """What an added library needs and does not find by itself, and a program opens before it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import NamedTuple

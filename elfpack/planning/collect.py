@@ -3,8 +3,6 @@
 One loop, which only grows a set and so ends: what was added may wake a module.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -104,6 +102,14 @@ class Collector:
             InputError: a program or added file cannot be read.
             IncompleteError: something is missing; all of it is listed.
         """
+        files = self._resolver.files
+        files.also = self._contents.read_along
+        try:
+            return self._collect()
+        finally:
+            files.also = None
+
+    def _collect(self) -> Collection:
         errors: list[ElfpackError] = []
         for texts, take in (
             (self._request.programs, self._program),

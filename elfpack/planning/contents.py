@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from elfpack import late
-from elfpack.blob import Ahead, Source
+from elfpack.blob import Source
 from elfpack.elf.constant import Paths, constants, paths
 from elfpack.elf.golang import GoProgram, read_go
 from elfpack.elf.layout import ElfFault, Layout, read_layout
@@ -61,7 +61,10 @@ class Contents:
         self._files = files
         self._places: dict[tuple[int, int], Place] = {}
         self._linked: dict[tuple[int, int], _Linked] = {}
-        self._importing: dict[bytes, list[tuple[tuple[int, int], int]]] = {}
+        self._tables: list[tuple[tuple[int, int], dict[bytes, int], list[tuple[bytes, int]]]] = []
+        """As :attr:`_Linked.imports`, of the objects that were indexed, by their identities."""
+        self._imported: set[bytes] = set()
+        """All their names: few of those that are asked for are among them."""
         self._versions: dict[tuple[int, int], SymbolVersions | None] = {}
         self._carried: dict[tuple[int, int], tuple[Mapping[str, str], str | None]] = {}
         self._go: dict[tuple[int, int], GoProgram | None] = {}
@@ -76,7 +79,14 @@ class Contents:
     def importing(self, symbol: str) -> Iterator[tuple[tuple[int, int], int]]:
         """The objects that import a symbol, of those that were indexed, by their identities; and
         the number of the symbol in each."""
-        return iter(self._importing.get(encode(symbol), ()))
+        name = encode(symbol)
+        if name not in self._imported:
+            return
+        for identity, numbers, more in self._tables:
+            if name in numbers:
+                yield identity, numbers[name]
+                if more:
+                    yield from ((identity, number) for other, number in more if other == name)
 
     def index(self, hit: Hit) -> None:
         """Note what an object imports. One whose symbol table is broken imports nothing: it cannot
@@ -85,14 +95,10 @@ class Contents:
         if linked.indexed:
             return
         linked.indexed = True
-        importing, identity = self._importing, hit.identity
-        for name, number in linked.names:
-            known = importing.get(name)
-            if known is None:
-                importing[name] = [(identity, number)]
-            else:
-                known.append((identity, number))
-        linked.names = ()
+        numbers, more = linked.imports
+        self._tables.append((hit.identity, numbers, more))
+        self._imported.update(numbers)
+        linked.imports = {}, []
 
     def versions(self, hit: Hit) -> SymbolVersions | None:
         """The versions of imported symbols; None if a table is broken."""
@@ -160,9 +166,13 @@ class Contents:
             source.close()
         return table[key]
 
+    def read_along(self, place: Place, source: Source, layout: Layout) -> None:
+        """Read what is asked of every object, of a file that is open."""
+        self._linked.setdefault(place.node.identity, _linked(source, layout))
+
     def _read(self, hit: Hit) -> _Linked:
         known = self._linked.get(hit.identity)
-        return known or self._once(self._linked, hit.identity, hit, _linked, _Linked())
+        return known or self._once(self._linked, hit.identity, hit, _opened, _Linked())
 
     def _place(self, hit: Hit) -> Place:
         known = self._places.get(hit.identity)
@@ -175,36 +185,45 @@ class Contents:
         return place
 
 
+_Imports = tuple[dict[bytes, int], list[tuple[bytes, int]]]
+
+
 class _Linked:
     """What is asked of every object that is loaded."""
 
-    __slots__ = ("indexed", "layout", "names", "notes")
+    __slots__ = ("imports", "indexed", "layout", "notes")
 
     def __init__(
         self,
         layout: Layout | None = None,
         notes: tuple[Note, ...] = (),
-        names: Sequence[tuple[bytes, int]] = (),
+        imports: _Imports = ({}, []),
     ) -> None:
         self.layout = layout
         self.notes = notes
-        self.names = names
-        """Of the imported symbols, with their numbers, until they are indexed."""
+        self.imports = imports
+        """The numbers of the imported symbols by their names; and what more there is of a name,
+        as of one that is imported in two versions. Until they are indexed."""
         self.indexed = False
 
 
-_AHEAD = 1 << 14
-"""Bytes at the start of a file; in most they hold the notes and all that is asked of symbols."""
+def _opened(source: Source) -> _Linked:
+    return _linked(source, read_layout(source))
 
 
-def _linked(source: Source) -> _Linked:
-    source = Ahead(source, _AHEAD)
-    layout = read_layout(source)
+def _linked(source: Source, layout: Layout) -> _Linked:
     notes = notes_of(source, layout)
     try:
-        return _Linked(layout, notes, list(imported_names(source, layout)))
+        return _Linked(layout, notes, _by_name(*imported_names(source, layout)))
     except ElfFault:
         return _Linked(layout, notes)
+
+
+def _by_name(names: list[bytes], numbers: list[int]) -> _Imports:
+    found = dict(zip(reversed(names), reversed(numbers), strict=True))  # the first of a name stays
+    if len(found) == len(names):
+        return found, []
+    return found, [row for row in zip(names, numbers, strict=True) if found[row[0]] != row[1]]
 
 
 def _carried(source: Source) -> tuple[Mapping[str, str], str | None]:

@@ -1,7 +1,5 @@
 """The entries of an image and the reason for each, and the plan that holds them."""
 
-from __future__ import annotations
-
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -126,10 +124,13 @@ class Plan:
     """The path of the first program."""
     abi: Abi | None = None
     """The machine of the first program."""
-    platforms: tuple[tuple[Platform, str], ...] = ()
+    platforms: tuple[tuple["Platform", str], ...] = ()
     """What the programs run on, the first one's first, each with the name of its first program."""
     findings: tuple[Finding, ...] = ()
     """What the user should know: notes of modules, conflicts, what was left out."""
+    hints: Callable[[], tuple[Finding, ...]] = tuple
+    """What could be told besides, nothing but notes: looked for when somebody wants to hear it, as
+    long as the root can be read."""
     missing: tuple[str, ...] = field(default=())
     """Needed names that are missing and were allowed to be."""
     watch: Callable[[int], object] | None = None
@@ -139,6 +140,10 @@ class Plan:
         keys = (sort_key(entry.path) for entry in self.entries)
         if any(a >= b for a, b in pairwise(keys)):
             raise AssertionError("entries of a plan are sorted and each path occurs once")
+
+    def all_findings(self) -> tuple[Finding, ...]:
+        """What the user should know, with the hints."""
+        return (*self.findings, *self.hints())
 
     @property
     def size(self) -> int:

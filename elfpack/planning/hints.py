@@ -3,8 +3,6 @@
 A shell that a program may run, the library directory of an interpreter of scripts, plug-ins.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice

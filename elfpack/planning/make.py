@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
-from elfpack.errors import IncompleteError
+from elfpack.errors import Finding, IncompleteError
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.planning import container
 from elfpack.planning.additions import opened_objects
 from elfpack.planning.assemble import Assembly, assemble
 from elfpack.planning.collect import Collection, Collector
 from elfpack.planning.entry import Plan
-from elfpack.planning.hints import hints
 from elfpack.planning.place import Placer
 from elfpack.planning.platforms import platforms
 from elfpack.planning.request import Request, made_directory
@@ -64,9 +64,19 @@ def _complete(plan: Plan, image: Image, resolver: Resolver, view: ClosureView) -
         *dangling(plan, image),
         *unloaded(plan, image),
         *container.findings(plan, image.tree),
-        *hints(plan, view, resolver.files, image.tree),
     )
-    return replace(plan, findings=findings, platforms=platforms(plan.programs, resolver.files))
+    return replace(
+        plan,
+        findings=findings,
+        hints=cache(lambda: _hints(plan, image, resolver, view)),
+        platforms=platforms(plan.programs, resolver.files),
+    )
+
+
+def _hints(plan: Plan, image: Image, resolver: Resolver, view: ClosureView) -> tuple[Finding, ...]:
+    from elfpack.planning.hints import hints  # late: not everybody wants to hear them
+
+    return tuple(hints(plan, view, resolver.files, image.tree))
 
 
 def _assemble(assembly: Assembly, placer: Placer, found: Collection, request: Request) -> Plan:

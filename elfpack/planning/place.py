@@ -43,6 +43,10 @@ class Placer:
         self.entrypoint: str | None = None
         self._traced: dict[str, Place | int] = {}
         """What each path leads to: many closures have the same libraries."""
+        self._asked: set[tuple[str, Reason, str | None, bool]] = set()
+        """What was put where it is in the root."""
+        self._ways: set[tuple[str, bool]] = set()
+        """The paths whose links were put."""
         self._objects: dict[int, list[str]] = {}
         """Where the objects of each closure are, by its id(): they live as long as the plan."""
         self._paths: dict[int, dict[tuple[int, int], str]] = {}
@@ -92,7 +96,14 @@ class Placer:
             place = self._traced[path] = self._files.walker.trace(path)
         if isinstance(place, int):
             return
-        yield from self._way(place, path, yields=yields)
+        asked = path, reason, named, yields
+        if asked in self._asked:
+            return  # many closures have the same libraries: the same put again would say nothing
+        self._asked.add(asked)
+        way = path, yields
+        if way not in self._ways:
+            self._ways.add(way)
+            yield from self._way(place, path, yields=yields)
         yield Put(place.path, PutFile(self._files, place), reason, named, yields)
 
     def _way(self, place: Place, path: str, *, yields: bool = False) -> Iterator[Put]:

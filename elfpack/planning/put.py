@@ -1,7 +1,5 @@
 """One thing that is to be put somewhere, before conflicts and parents are looked at."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

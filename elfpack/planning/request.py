@@ -1,7 +1,5 @@
 """What a user asks for, checked as far as that goes without a look at the files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple

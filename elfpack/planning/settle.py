@@ -4,8 +4,6 @@ What counts is the identity of the sources, never the path: a library may be pla
 it was found.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What runtime modules see: the objects of all closures, their imports indexed once."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar

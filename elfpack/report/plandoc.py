@@ -28,7 +28,7 @@ def document(plan: Plan, output: str | None, size: int | None, use: str | None) 
         "missing": list(plan.missing),
         "findings": [
             {"code": f.code, "path": f.path, "message": f.message, "hint": f.hint}
-            for f in plan.findings
+            for f in plan.all_findings()
         ],
     }
 

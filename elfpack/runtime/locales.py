@@ -7,8 +7,6 @@ locale, which is UTF-8.
 Source: glibc locale/findlocale.c, _nl_find_locale(): the archive, locale.alias, directories.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 

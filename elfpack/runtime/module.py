@@ -4,8 +4,6 @@
 additions made the set of objects grow, because what was added may be evidence itself.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import ClassVar, Final, Literal, NamedTuple, Protocol, TypeVar

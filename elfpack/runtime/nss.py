@@ -3,8 +3,6 @@
 Source: glibc nss/nss_database.c (defaults), nss/nss_module.c (built in since 2.34: files, dns).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, NamedTuple
 

@@ -6,8 +6,6 @@ directory it is the directory alone, also if it was listed: what the run used of
 lines.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, Final, NamedTuple
 

@@ -7,8 +7,6 @@ counts as a thread of the one that was traced last: it has its working directory
 Source: open(2), path_resolution(7), clone(2).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
@@ -74,7 +72,7 @@ class _Process:
         """Where chroot() led."""
         self.descriptors: dict[bytes, str] = {}
 
-    def copy(self) -> _Process:
+    def copy(self) -> "_Process":
         other = _Process()
         other.program, other.directory, other.top = self.program, self.directory, self.top
         other.descriptors = self.descriptors.copy()

@@ -1,7 +1,5 @@
 """Where TLS libraries look for CA certificates, read from their bytes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple

@@ -1,7 +1,5 @@
 """Account databases: made by elfpack, never the host's."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 

@@ -162,11 +162,13 @@ def test_deps_with_options_loads_little_more(form: str) -> None:
 def test_records_that_plain_deps_loads_have_no_text_annotations() -> None:
     """NamedTuple compiles each annotation that is a text: some twenty of them cost a millisecond,
     which is what ``from __future__ import annotations`` makes of all."""
-    for package, names in PLAIN_LOADS.items():
-        for name in names:
-            path = ROOT.joinpath(*package.split(".")[1:], f"{name}.py")
-            text = path.read_text()
-            assert "(NamedTuple)" not in text or "from __future__" not in text, path
+    plain = {f"{package}.{name}" for package, names in PLAIN_LOADS.items() for name in names}
+    assert not _with_text_annotations(plain)
+
+
+def _with_text_annotations(names: set[str]) -> list[Path]:
+    texts = {path: path.read_text() for path in FILES if _name(path) in names}
+    return [p for p, t in texts.items() if "(NamedTuple)" in t and "from __future__" in t]
 
 
 SYMBOLS = {"binding", "linkage", "linkages", "newest", "order", "relocations"}
@@ -217,6 +219,13 @@ def test_layer_loads_little() -> None:
     loaded = _loaded("layer", "-q", "--dry-run", "/usr/bin/env")
     assert "elfpack.planning.make" in loaded
     assert not loaded & LAYER_NEVER
+    assert not _with_text_annotations(loaded)
+
+
+def test_who_is_told_no_hints_looks_for_none() -> None:
+    assert "elfpack.planning.hints" not in _loaded("layer", "-q", "--dry-run", "/usr/bin/env")
+    for options in (("--dry-run",), ("-q", "--dry-run", "--format", "json")):
+        assert "elfpack.planning.hints" in _loaded("layer", *options, "/usr/bin/env")
 
 
 _COMPILED = """

@@ -196,6 +196,7 @@ def test_closed(world: Path) -> None:
         closure = session.resolve("/opt/1/bin/app")
         plan = session.plan(["/opt/1/bin/app"])
     assert _descriptors() == before
+    assert isinstance(plan.findings, tuple)  # hints were looked for while there was a root
     session.close()
     for call in CALLS:
         with pytest.raises(RequestError, match="its session is closed"):

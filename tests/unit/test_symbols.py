@@ -78,20 +78,23 @@ def test_imported_names_are_the_imports(bits: int, little: bool, machine: int, t
     )
     layout = read_layout(source)
     versions = symbol_versions(source, layout)
-    found = [(name.decode(), versions.of(n)) for name, n in imported_names(source, layout)]
+    found = [
+        (name.decode(), versions.of(n))
+        for name, n in zip(*imported_names(source, layout), strict=True)
+    ]
     assert found == [(symbol.name, symbol.version) for symbol in read_imports(source)]
 
 
 def test_imported_names_of_a_file_without_symbols() -> None:
     source = BytesSource(elf(type=c.ET_EXEC))
-    assert not list(imported_names(source, read_layout(source)))
+    assert imported_names(source, read_layout(source)) == ([], [])
     assert symbol_versions(source).of(1) is None
 
 
 def test_an_imported_name_outside_the_strings() -> None:
     source = BytesSource(_named_far(elf(imports=["puts"])))
     with pytest.raises(ElfFault, match="outside its string table"):
-        list(imported_names(source, read_layout(source)))
+        imported_names(source, read_layout(source))
 
 
 def _named_far(raw: bytes) -> bytes:
