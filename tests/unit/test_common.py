@@ -108,3 +108,20 @@ def test_cases(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
         taken.clear()
         assert _answer(shared, name, LIB) == _answer(Resolver(root), name, LIB)
     assert taken[0] is is_common
+
+
+def test_a_relative_interpreter_is_another_file_in_another_directory() -> None:
+    root = tree(
+        {
+            "/one/lib/ld.so": "glibc dirs=/one/lib",
+            "/two/lib/ld.so": "glibc dirs=/two/lib:/usr/two/lib version=2.42",
+            "/bin/exe": "exe interp=lib/ld.so needs=libz.so",
+            "/one/lib/libz.so": "lib soname=libz.so",
+            "/two/lib/libz.so": "lib soname=libz.so",
+        }
+    )
+    shared = Resolver(root)
+    for cwd in ("/one", "/two", "/", "/one"):
+        options = Options(cwd=cwd)
+        answer = _answer(shared, "/bin/exe", options)
+        assert answer == _answer(Resolver(root), "/bin/exe", options)
