@@ -125,3 +125,24 @@ def test_a_relative_interpreter_is_another_file_in_another_directory() -> None:
         options = Options(cwd=cwd)
         answer = _answer(shared, "/bin/exe", options)
         assert answer == _answer(Resolver(root), "/bin/exe", options)
+
+
+@pytest.mark.parametrize("care", ["rpath=/own", "filter=libz.so", "runpath=/own"])
+def test_a_loader_that_asks_for_care(care: str) -> None:
+    """No real one needs anything; a file that is named as one may."""
+    root = tree(
+        {
+            "/lib64/libz.so": "lib soname=libz.so",
+            "/own/libz.so": "lib soname=libz.so",
+            "/lib64/libc.so.6": "lib soname=libc.so.6 needs=ld.so",
+            "/lib/ld.so": f"lib soname=ld.so needs=libz.so {care}",
+            "/bin/exe": "exe interp=/lib/ld.so needs=libc.so.6",
+            "/bin/z": "exe interp=/lib/ld.so needs=libz.so",
+            "/bin/both": "exe interp=/lib/ld.so needs=libz.so,libc.so.6",
+        }
+    )
+    shared = Resolver(root)
+    for name in ("/bin/z", "/bin/exe", "/bin/both", "/bin/exe", "/bin/z"):
+        assert _answer(shared, name, Options("/lib64")) == _answer(
+            Resolver(root), name, Options("/lib64")
+        )
