@@ -9,6 +9,7 @@ Source: gABI ch. 4 and 5.
 import struct
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import Final, NamedTuple
 
 from elfpack.blob import Source
@@ -83,6 +84,12 @@ class Segment(NamedTuple):
 
 FIELDS = 8
 """Of a program header."""
+_FEW = 128
+"""Program headers that are unpacked in one go: the layout of all of them is kept, and has some 260
+bytes for each."""
+_STEP = 1 << 16
+"""Bytes of a dynamic section that are taken at once: a real one has a few hundred, and nothing
+behind its DT_NULL matters."""
 
 
 class Parts(NamedTuple):
@@ -245,6 +252,8 @@ def _fields(source: Source, head: bytes, header: Header, encoding: Encoding) -> 
         raw = source.pread(size, start)
         if len(raw) < size:
             raise ElfFault("ELF file cut short in its program headers")
+    if count > _FEW:
+        return tuple(chain.from_iterable(layout.iter_unpack(raw)))
     one = "IIQQQQQQ" if encoding.bits == 64 else "IIIIIIII"
     return _struct(encoding.order + one * count).unpack(raw)
 
@@ -305,7 +314,22 @@ def _dynamic(
         raise ElfFault(
             f"ELF file cut short: {source.size} bytes, its dynamic section is at {offset}"
         )
-    return _entries(source.pread(min(room, source.size - offset), offset), encoding)
+    room = min(room, source.size - offset)
+    if room <= _STEP:
+        return _entries(source.pread(room, offset), encoding)
+    return _many_entries(source, offset, offset + room, encoding)
+
+
+def _many_entries(source: Source, start: int, end: int, encoding: Encoding) -> Dynamic:
+    tags: list[int] = []
+    values: list[int] = []
+    for offset in range(start, end, _STEP):
+        part = _entries(source.pread(min(_STEP, end - offset), offset), encoding)
+        tags += part.tags
+        values += part.values[: len(part.tags)]
+        if len(part.tags) < _STEP * 4 // encoding.bits:  # DT_NULL, or the end
+            break
+    return Dynamic(tuple(tags), tuple(values))
 
 
 def _entries(raw: bytes, encoding: Encoding) -> Dynamic:

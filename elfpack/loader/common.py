@@ -32,7 +32,9 @@ def _is_careless(elf: ElfFile) -> bool:
 def walk_common(program: Program, interpreter: Hit | None, search: Search) -> Closure | None:
     """The closure, or None if only the whole walk can tell it."""
     elf = program.hit.elf
-    if interpreter is None or elf.soname is not None or elf.has_path or elf.filters:
+    if elf.soname is not None or elf.has_path or elf.filters:
+        return None
+    if interpreter is None or not _is_careless(interpreter.elf):
         return None
     itself = search.loader_soname(interpreter)
     hits = [program.hit]

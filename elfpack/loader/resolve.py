@@ -81,7 +81,7 @@ class Resolver:
 
     def __init__(self, root: Root) -> None:
         self.files = Files(root)
-        self._loaders: dict[tuple[str, Abi], Loader] = {}
+        self._loaders: dict[tuple[str, str, Abi], Loader] = {}
         self._starts: tuple[Options | None, dict[tuple[object, ...], _Start]] = (None, {})
         """By PT_INTERP, given loader, ABI and set-id, for the options that were last asked for."""
         self._modes: dict[str, int] = {}
@@ -341,7 +341,8 @@ class Resolver:
         return Refusal(path, reason, by="the kernel")
 
     def _loader(self, interpreter: Hit | None, path: str, abi: Abi) -> Loader:
-        key = (path, abi)
+        # A relative path is another file in another working directory.
+        key = (path, interpreter.real_path if interpreter is not None else "", abi)
         known = self._loaders.get(key)
         if known is None:
             raw = None

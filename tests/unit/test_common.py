@@ -108,3 +108,41 @@ def test_cases(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
         taken.clear()
         assert _answer(shared, name, LIB) == _answer(Resolver(root), name, LIB)
     assert taken[0] is is_common
+
+
+def test_a_relative_interpreter_is_another_file_in_another_directory() -> None:
+    root = tree(
+        {
+            "/one/lib/ld.so": "glibc dirs=/one/lib",
+            "/two/lib/ld.so": "glibc dirs=/two/lib:/usr/two/lib version=2.42",
+            "/bin/exe": "exe interp=lib/ld.so needs=libz.so",
+            "/one/lib/libz.so": "lib soname=libz.so",
+            "/two/lib/libz.so": "lib soname=libz.so",
+        }
+    )
+    shared = Resolver(root)
+    for cwd in ("/one", "/two", "/", "/one"):
+        options = Options(cwd=cwd)
+        answer = _answer(shared, "/bin/exe", options)
+        assert answer == _answer(Resolver(root), "/bin/exe", options)
+
+
+@pytest.mark.parametrize("care", ["rpath=/own", "filter=libz.so", "runpath=/own"])
+def test_a_loader_that_asks_for_care(care: str) -> None:
+    """No real one needs anything; a file that is named as one may."""
+    root = tree(
+        {
+            "/lib64/libz.so": "lib soname=libz.so",
+            "/own/libz.so": "lib soname=libz.so",
+            "/lib64/libc.so.6": "lib soname=libc.so.6 needs=ld.so",
+            "/lib/ld.so": f"lib soname=ld.so needs=libz.so {care}",
+            "/bin/exe": "exe interp=/lib/ld.so needs=libc.so.6",
+            "/bin/z": "exe interp=/lib/ld.so needs=libz.so",
+            "/bin/both": "exe interp=/lib/ld.so needs=libz.so,libc.so.6",
+        }
+    )
+    shared = Resolver(root)
+    for name in ("/bin/z", "/bin/exe", "/bin/both", "/bin/exe", "/bin/z"):
+        assert _answer(shared, name, Options("/lib64")) == _answer(
+            Resolver(root), name, Options("/lib64")
+        )

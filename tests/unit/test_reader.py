@@ -9,7 +9,9 @@ import pytest
 
 from elfpack.blob import BytesSource
 from elfpack.elf import constants as c
+from elfpack.elf import layout as layout_module
 from elfpack.elf.file import ElfFile, Filter
+from elfpack.elf.layout import read_layout
 from elfpack.elf.notes import Note, read_notes
 from elfpack.elf.reader import read
 from elfpack.elf.sections import defined_functions
@@ -188,3 +190,56 @@ def test_a_function_named_as_the_end_of_another(bits: int, little: bool) -> None
 @pytest.mark.parametrize("spec", ["static", "static nosections"])
 def test_functions_of_a_stripped_program(spec: str) -> None:
     assert defined_functions(BytesSource(elf_of(spec))) == frozenset()
+
+
+def _dynamic_of(count: int) -> bytes:
+    """A file whose dynamic section is one of so many entries, and none of them DT_NULL."""
+    ident = b"\x7fELF\2\1\1" + bytes(9)
+    head = struct.pack("<16sHHIQQQIHHHHHH", ident, 3, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    start, size = 64 + 56, 16 * count
+    segment = struct.pack("<IIQQQQQQ", c.PT_DYNAMIC, 4, start, 0x1000, 0, size, size, 8)
+    entries = struct.pack("<QQ", c.DT_DEBUG, 0) * count
+    return head + segment + entries
+
+
+def test_nothing_behind_the_end_of_a_dynamic_section_is_read() -> None:
+    raw = bytearray(_dynamic_of(1 << 17))
+    end = 64 + 56 + 16 * 5000
+    raw[end : end + 16] = bytes(16)
+    read_bytes = 0
+
+    class Counted(BytesSource):
+        def pread(self, size: int, offset: int) -> bytes:
+            nonlocal read_bytes
+            found = super().pread(size, offset)
+            read_bytes += len(found)
+            return found
+
+    layout = read_layout(Counted(bytes(raw)))
+    assert layout.dynamic is not None
+    assert layout.dynamic.tags == (c.DT_DEBUG,) * 5000
+    assert read_bytes < len(raw) // 10
+
+
+def test_a_long_dynamic_section_without_an_end() -> None:
+    layout = read_layout(BytesSource(_dynamic_of(10_000)))
+    assert layout.dynamic is not None
+    assert layout.dynamic.tags == (c.DT_DEBUG,) * 10_000
+    assert len(layout.dynamic.values) == 10_000
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_many_program_headers_leave_no_layout_behind(bits: int) -> None:
+    raw = bytearray(elf(bits=bits, interpreter="/lib/ld.so", needed=["liba.so"]))
+    at, place, size = (32, 56, 56) if bits == 64 else (28, 44, 32)
+    (start,) = struct.unpack_from("<Q" if bits == 64 else "<I", raw, at)
+    (count,) = struct.unpack_from("<H", raw, place)
+    headers = bytes(raw[start : start + count * size])
+    struct.pack_into("<Q" if bits == 64 else "<I", raw, at, len(raw))
+    struct.pack_into("<H", raw, place, 65_534)
+    unused = struct.pack("<I", 0x6474E551) + bytes(size - 4)
+    raw += headers + unused * (65_534 - count)
+    kept = layout_module._struct.cache_info().misses
+    found = file_of(bytes(raw))
+    assert found.needed == ("liba.so",) and found.interpreter == "/lib/ld.so"
+    assert layout_module._struct.cache_info().misses <= kept + 1  # the dynamic section's
