@@ -137,11 +137,11 @@ def _report(session: elfpack.Session) -> Report:
             faults[result.path] = result.error.message
             continue
         lost = [library.name for library in result.missing]
-        lost += [result.missing_interpreter] if result.missing_interpreter else []
+        lost += filter(None, (result.missing_interpreter, result.missing_command))
         if lost:
             missing[result.name] = lost
-        for refusal in result.refusals:
-            faults[result.name] = f"{refusal.path}: {refusal.reason}"
+        if result.refusals:
+            faults[result.name] = "; ".join(f"{r.path}: {r.reason}" for r in result.refusals)
         for family, version in session.newest_versions(result).items():
             needs[family] = max(needs.get(family, "0"), version, key=_number)
     return {"programs": len(programs), "missing": missing, "faults": faults, "needs": needs}

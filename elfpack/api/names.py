@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import TypeVar
 
 from elfpack.errors import RequestError
-from elfpack.paths import decode
+from elfpack.paths import decode, encode
+
+T = TypeVar("T")
 
 Name = str | os.PathLike[str]
 """A path, as text or as :class:`pathlib.Path`."""
@@ -18,10 +21,27 @@ def name(given: Name) -> str:
     Raises:
         RequestError: it is empty or has a NUL, and so names nothing.
     """
-    text = decode(os.fsencode(given))
-    if not text or "\0" in text:
+    text = plain(given)
+    if not text or "\0" in text or not _has_bytes(text):
         raise RequestError("names no file", path=text or "''", hint="check the name")
     return text
+
+
+def plain(given: Name) -> str:
+    """``given`` as text, whether or not it can be a name."""
+    try:
+        return decode(os.fsencode(given))
+    except UnicodeEncodeError:
+        return os.fspath(given)
+
+
+def _has_bytes(text: str) -> bool:
+    """Whether a file can have this name; a lone surrogate stands for no bytes."""
+    try:
+        encode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def names(given: Iterable[Name], what: str) -> tuple[str, ...]:
@@ -30,6 +50,15 @@ def names(given: Iterable[Name], what: str) -> tuple[str, ...]:
     Raises:
         RequestError: it is one text, whose letters would be taken for names.
     """
+    return tuple(name(one) for one in several(given, what))
+
+
+def several(given: Iterable[T], what: str) -> Iterable[T]:
+    """What it was given.
+
+    Raises:
+        RequestError: it is one text, whose letters would be taken for names, or for patterns.
+    """
     if isinstance(given, (str, bytes, os.PathLike)):
         raise RequestError(f"{what} is one name", path=str(given), hint=f"{what} takes a list")
-    return tuple(name(one) for one in given)
+    return given

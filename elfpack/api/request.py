@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from elfpack.api.names import Name, names
+from elfpack.api.names import Name, names, several
 from elfpack.errors import RequestError
 from elfpack.pack.output import identities
 from elfpack.planning.config import PLAIN, ImageConfig
@@ -44,8 +44,8 @@ def make_request(
         added=names(add, "add"),
         directories=names(mkdir, "mkdir"),
         modules=parse_modules(modules or {}),
-        allow_missing=tuple(allow_missing),
-        exclude=tuple(exclude),
+        allow_missing=tuple(several(allow_missing, "allow_missing")),
+        exclude=tuple(several(exclude, "exclude")),
         epoch=epoch,
         strip=strip,
         keep_privileges=keep_privileges,

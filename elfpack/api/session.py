@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from elfpack.api import host
-from elfpack.api.names import Name, name
+from elfpack.api.names import Name, name, plain, several
 from elfpack.errors import ElfpackError, Failure, InputError, RequestError
 from elfpack.loader import hwcaps
 from elfpack.loader.closure import Borrowed, Closure
@@ -180,8 +180,11 @@ class Session:
 
         Raises:
             InputError: it cannot be read, or is no program.
+            RequestError: that is no name.
         """
-        options = self.options._replace(exclude=exclude) if exclude else self.options
+        options = self.options
+        if exclude:
+            options = options._replace(exclude=tuple(several(exclude, "exclude")))
         return self.resolver.resolve(name(program), options)
 
     def resolve_many(
@@ -189,7 +192,7 @@ class Session:
     ) -> Iterator[Closure | Failure]:
         """The closure of each program, as it is found, in the order given; of one that fails, its
         name and the error. What is a failure already is passed on."""
-        for program in programs:
+        for program in several(programs, "programs"):
             if isinstance(program, Failure):
                 yield program
                 continue
@@ -198,7 +201,7 @@ class Session:
             except ClosedError:
                 raise
             except ElfpackError as e:
-                yield Failure(decode(os.fsencode(program)), e)
+                yield Failure(plain(program), e)
 
     @_while_open
     def programs(self) -> tuple[str, ...]:

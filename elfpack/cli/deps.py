@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from elfpack.cli import deps_run, options
+from elfpack.cli.deps_forms import FORMS
 from elfpack.cli.ui import Talk
 from elfpack.errors import RequestError
 
@@ -23,7 +24,7 @@ from elfpack.errors import RequestError
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["ldd", "tree", "paths", "json", "dot"]),
+    type=click.Choice(["ldd", *FORMS]),
     default="ldd",
     show_default=True,
     help="How to show it.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import shlex
 import shutil
 import socket
@@ -19,6 +20,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from elfpack import Session
+from tests.contract.tree import static, system
 from tests.docker.engine import Engine, Outcome, required, run
 from tests.docker.packing import PROJECT, build, elfpack
 
@@ -120,6 +123,19 @@ def test_report(fleet: Fleet) -> None:
     assert sorted(name for names in saves for name in names) == sorted(
         set(fleet.all) - {max(fleet.good, fleet.also)}
     )
+
+
+def test_what_a_script_lacks(tmp_path: Path) -> None:
+    """What ``deps`` calls missing is missing here. Needs no engine."""
+    pytest.importorskip("distributed")
+    files: dict[str, bytes | str | None] = {
+        "/one": "#!/no/such\n",
+        "/two": "#!/bin/env no-such-command\n",
+        "/bin/env": static(),
+    }
+    with Session(system(tmp_path, files)) as session:
+        missing = runpy.run_path(str(EXAMPLE))["_report"](session)["missing"]
+    assert missing == {"/one": ["/no/such"], "/two": ["no-such-command"]}
 
 
 def test_one_image_that_is_well(fleet: Fleet) -> None:

@@ -92,8 +92,30 @@ def test_pathlib_and_a_bare_text(tmp_path: Path) -> None:
     assert (tmp_path / "true.tar").is_file()
     with pytest.raises(elfpack.RequestError, match="takes a list"):
         elfpack.plan("/bin/true")
+    with elfpack.Session() as session, pytest.raises(elfpack.RequestError, match="takes a list"):
+        list(session.resolve_many("/bin/true"))
     with pytest.raises(elfpack.RequestError):
         elfpack.resolve("")
+
+
+@pytest.mark.parametrize("option", ["exclude", "allow_missing"])
+def test_a_bare_pattern(option: str) -> None:
+    """A star among its letters would match every library."""
+    with pytest.raises(elfpack.RequestError, match="takes a list"):
+        elfpack.plan(["/bin/true"], **{option: "libno*"})  # type: ignore[arg-type]
+    with pytest.raises(elfpack.RequestError, match="takes a list"):
+        elfpack.resolve("/bin/true", exclude="libno*")  # type: ignore[arg-type]
+    assert elfpack.resolve("/bin/true", exclude=["libno*"]).libraries  # type: ignore[arg-type]
+
+
+def test_a_text_that_no_file_can_have_for_a_name() -> None:
+    for name in ("/bin/\ud800", "/bin/\0"):
+        with pytest.raises(elfpack.RequestError, match="names no file"):
+            elfpack.resolve(name)
+        with elfpack.Session() as session:
+            (failure,) = session.resolve_many([name])
+        assert isinstance(failure, elfpack.Failure)
+        assert failure.path == name
 
 
 def test_command_of_env_that_is_missing_is_missing(tmp_path: Path) -> None:

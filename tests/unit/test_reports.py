@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import json
+from typing import Any
+
 import pytest
 
 from elfpack.loader import hwcaps
 from elfpack.loader.remarks import remarks
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.report import dot, tree, why
-from elfpack.report.jsondoc import described
+from elfpack.report.jsondoc import Described, described, failed, pieces
 from tests.worlds import GLIBC, LOADER, MUSL, MUSL_LOADER, World
 from tests.worlds import tree as root_of
 
@@ -271,3 +275,39 @@ def test_why_is_not_lost_among_ways_that_lead_back() -> None:
 def test_chains_that_are_cut_off_are_marked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(why, "_WORK", 1)
     assert told(DIAMOND, "why", "libc.so")[1:] == ["  /exe -> liba.so -> libc.so", why.MORE]
+
+
+PROGRAM: dict[str, Any] = {
+    "none": None,
+    "flag": True,
+    "number": 64,
+    "text": 'a "\\ \n\x1b \u20ac \udcff',
+    "empty": {"list": [], "tuple": (), "object": {}},
+    "nested": [{"names": ("a", "b")}, [["c"]]],
+}
+
+
+@pytest.mark.parametrize("programs", [0, 1, 2])
+@pytest.mark.parametrize("errors", [0, 1, 2])
+def test_json_is_that_of_the_library(programs: int, errors: int) -> None:
+    error = failed("p", "m\n")
+    results = [*[Described(PROGRAM)] * programs, *[Described(None, (error,))] * errors]
+    document = {
+        "schema": "elfpack.deps/1",
+        "programs": [PROGRAM] * programs,
+        "errors": [error] * errors,
+    }
+    assert b"".join(pieces(results)).decode() == json.dumps(document, indent=2) + "\n"
+
+
+def test_json_leaves_no_cycles_behind() -> None:
+    """The command line looks for none, and lists have any length."""
+    results = [Described(PROGRAM), Described(None, (failed("p", "m"),))] * 50
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in pieces(results):
+            pass
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
