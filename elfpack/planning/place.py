@@ -270,7 +270,11 @@ class Placer:
         elif item.node.is_directory:
             yield from self._added_directory(item, item.place, reason)
         elif item.destination is None:
-            yield from self._natural(item.source, reason, item.source)
+            place = self._files.walker.trace(item.source)
+            if not isinstance(place, int):
+                yield from self._way(place, item.source)
+                what = PutFile(self._files, place, item.capability)
+                yield Put(place.path, what, reason, item.source)
         elif item.place.path == item.source:  # in a directory that was gone through: no link
             what = PutFile(self._files, item.place, item.capability)
             yield Put(item.destination, what, reason, item.source)
