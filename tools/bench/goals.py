@@ -27,9 +27,9 @@ GOALS = (
     Goal("gz", "the same, `.tar.gz`", "`gzip -6` of that tar", 0.6),
     Goal("zst", "the same, `.tar.zst`", "`zstd -T0 -3` of that tar", 1.3),
     Goal("image", "`image` of it, with digests", "`tar -cf` of the same files", 2),
-    Goal("check-image", "`check` of that image, an OCI layout",
-         "`tar -tf` of its layer, and `deps` of its programs", 1.5),
-    Goal("check-archive", "`check` of its docker-archive",
+    Goal("check-image", "`check` of that image",
+         "`tar -tf`, and `deps` of its programs", 1.5),
+    Goal("check-archive", "`check` of its docker-archive alone",
          "`tar -tf`, and `deps` of its programs", 1.5),
     Goal("root", "`deps --root COPY-OF-/` of all programs", "`deps` on `/`, for the same CPU", 2),
     Goal("ten-deps", "`deps` on 1,200 programs", "on 120", 11),
@@ -43,6 +43,12 @@ INFORMATION = (
     Goal("many-plan", "`layer --dry-run` of them all", "`deps` on them"),
     Goal("start-layer", "`layer ./hello`, whole process", '`python -c "import click"`'),
     Goal("start-pyz", "`elfpack.pyz deps ./hello`", '`python -c "import click"`'),
+    Goal("tar-quiet", "`layer -q` of a 300 MB closure, `.tar`", "`tar -cf` of the same files"),
+    Goal(
+        "check-oci",
+        "`check` of the image as an OCI layout, whose digests it computes",
+        "`tar -tf` of its layer, and `deps` of its programs",
+    ),
     Goal("check-layer", "`check` of the layer", "`tar -tf`, and `deps` of its programs"),
 )
 
