@@ -135,7 +135,8 @@ def read_compared(source: Source, layout: Layout) -> Compared:
     found: dict[str, list[tuple[int, str]]] = {}
     first, behind = 0, len(files)
     for name, (_, count) in zip(names, files, strict=False):
-        rows = zip(needs[first : first + count], names[behind + first :], strict=False)
+        of_file = slice(behind + first, behind + first + count)
+        rows = zip(needs[first : first + count], names[of_file], strict=True)
         versions = [(row[0], version) for row, version in rows if not row[1] & _WEAK]
         found.setdefault(name, []).extend(versions)
         first += count

@@ -34,7 +34,8 @@ from elfpack.loader.records import (
 )
 from elfpack.loader.search import Rules, Search
 from elfpack.loader.system import System
-from elfpack.loader.walk import Walk, walk
+from elfpack.loader.walk import Walk
+from elfpack.loader.walked import walk
 from elfpack.paths import parent
 from elfpack.root.node import Root
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from elfpack.errors import ElfpackError
-from elfpack.loader import walk as walking
+from elfpack.loader import walked
 from elfpack.loader.closure import Closure
 from elfpack.loader.common import walk_common
 from elfpack.loader.resolve import Options, Resolver
@@ -102,7 +102,7 @@ def test_cases(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
         taken.append(closure is not None)
         return closure
 
-    monkeypatch.setattr(walking, "walk_common", watched)
+    monkeypatch.setattr(walked, "walk_common", watched)
     shared = Resolver(root)
     for name in (*_programs(world), "/bin/second"):
         taken.clear()
