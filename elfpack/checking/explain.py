@@ -87,7 +87,7 @@ class Searches:
         return "missing-library", "", None
 
     def _machine(self, probe: Probe) -> str:
-        hit = self._seen.resolver.open_hit(probe.path, probe.via.kind, self._seen.options)
+        hit = self._seen.resolver.starter.open_hit(probe.path, probe.via.kind, self._seen.options)
         if hit is None:
             return f"{probe.path} is for another machine"
         header = hit.elf.header

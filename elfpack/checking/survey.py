@@ -170,7 +170,7 @@ class _Loaders:
         if libc != GLIBC and musl is not None:
             usual.append(musl)
         for path in usual:
-            hit = self._seen.resolver.open_hit(path, Kind.INTERPRETER, self._seen.options)
+            hit = self._seen.resolver.starter.open_hit(path, Kind.INTERPRETER, self._seen.options)
             if hit is not None and hit.elf.abi[:3] == elf.abi[:3]:
                 return path
         return self._seen.above.any_loader(elf, libc)

@@ -60,7 +60,7 @@ def told_foreign(hit: Hit) -> str:
 def _permissions(resolver: Resolver, closure: Closure) -> Iterator[Finding]:
     """What the kernel does not execute. Source: Linux fs/exec.c, do_open_execat()."""
     program, interpreter = closure.program, closure.interpreter
-    if interpreter is not None and not resolver.mode(interpreter) & 0o111:
+    if interpreter is not None and not resolver.starter.mode(interpreter) & 0o111:
         yield _not_executable(closure, interpreter, "its interpreter ")
     place = None if program is None else program.place
     if place is not None and not place.node.mode & 0o111 and closure.kind != "library":
@@ -135,7 +135,10 @@ def _missing_loader(resolver: Resolver, closure: Closure, elf: ElfFile) -> Itera
         return
     others = usual_interpreters(elf.abi) if of_musl else (musl_interpreter(elf.abi),)
     for path in others:
-        if path is not None and resolver.open_hit(path, Kind.INTERPRETER, Options()) is not None:
+        if (
+            path is not None
+            and resolver.starter.open_hit(path, Kind.INTERPRETER, Options()) is not None
+        ):
             libcs = (MUSL, GLIBC) if of_musl else (GLIBC, MUSL)
             yield Finding(
                 "wrong-libc",
@@ -152,7 +155,7 @@ def _wants_glibc(elf: ElfFile) -> bool:
 
 
 def _preloads(resolver: Resolver, closure: Closure, options: Options) -> Iterator[Finding]:
-    ignored = resolver.ignored_preloads(closure, options)
+    ignored = resolver.starter.ignored_preloads(closure, options)
     if ignored:
         yield Finding(
             "preload",

@@ -121,7 +121,17 @@ PLAIN_LOADS = {
     "elfpack.formats": ("ldcache",),
     "elfpack.loader": (
         *("closure", "common", "files", "glibc", "hwcaps", "identify", "machine", "program"),
-        *("records", "remarks", "resolve", "search", "system", "tokens", "walk", "walked"),
+        *(
+            "records",
+            "remarks",
+            "resolve",
+            "search",
+            "starting",
+            "system",
+            "tokens",
+            "walk",
+            "walked",
+        ),
     ),
     "elfpack.report": ("ldd",),
     "elfpack.root": ("directory", "node", "walk"),

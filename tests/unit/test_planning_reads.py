@@ -170,7 +170,7 @@ def test_what_is_loaded_is_looked_at_once_for_all_that_is_opened(
 
 
 def _opened(resolver: Resolver, path: str, opener: Closure) -> Closure:
-    hit = resolver.open_hit(path, Kind.PATH, Options())
+    hit = resolver.starter.open_hit(path, Kind.PATH, Options())
     assert isinstance(hit, Hit)
     return resolver.closure(Program(path, path, hit), Options(), LOADER, (opener,))
 
@@ -252,7 +252,7 @@ def test_a_name_that_one_opening_found_is_not_known_to_the_next() -> None:
     opener = resolver.resolve("/a", Options())
     found = []
     for path in ("/p/first.so", "/p/second.so"):
-        hit = resolver.open_hit(path, Kind.PATH, Options())
+        hit = resolver.starter.open_hit(path, Kind.PATH, Options())
         assert isinstance(hit, Hit)
         closure = resolver.closure(Program(path, path, hit), Options(), LOADER, (opener,))
         found.append([library.path for library in closure.libraries])
