@@ -16,6 +16,7 @@ from elfpack.api.request import Choice, make_request
 from elfpack.api.resolve import image_remarks, searches
 from elfpack.api.session import Session
 from elfpack.cli import options, progress, surroundings
+from elfpack.cli.meanwhile import meanwhile
 from elfpack.cli.ui import Results, Talk
 from elfpack.errors import ElfpackError, IncompleteError, RequestError, SeveralErrors
 from elfpack.loader.closure import Closure
@@ -193,10 +194,14 @@ def run(
         _remark(talk, session, plan)
         _tell_owners(talk, plan, output)
         target.examine(plan)
+        if form == "json":
+            plan.hints()
         written = None
         if output is not None and not dry_run:
-            with progress.shown(talk, plan) as record:
+            hints = tuple if talk.quiet else plan.hints
+            with meanwhile(hints), progress.shown(talk, plan) as record:
                 written = target.write(record, output)
+        _hint(talk, plan)
         use = target.use(plan, written) if written is not None else None
         document = target.document(plan, written, use) if form == "json" else None
     _summary(talk, plan, written, use, document)
@@ -316,8 +321,7 @@ def _tell(talk: Talk, plan: Plan, where: surroundings.Where) -> None:
     path = next((e.path for e in plan.entries if e.reason.source == "ld.so.cache"), None)
     if path is not None:
         talk.note(f"{path}: made, because a library is outside the loader's own directories")
-    # Hints are notes, and take longer to find than anything else that is told here.
-    for finding in plan.findings if talk.quiet else plan.all_findings():
+    for finding in plan.findings:
         (talk.note if finding.note else talk.warning)(str(finding))
     if plan.entrypoint is not None and not is_utf8(plan.entrypoint):
         talk.warning(
@@ -326,6 +330,16 @@ def _tell(talk: Talk, plan: Plan, where: surroundings.Where) -> None:
         )
     for name in plan.missing:
         talk.note(f"{name}: missing, as allowed")
+
+
+def _hint(talk: Talk, plan: Plan) -> None:
+    """Hints are notes, and take longer to find than anything else that is told: if somebody wants
+    to hear them, they were looked for while the output was written."""
+    try:
+        for hint in () if talk.quiet else plan.hints():
+            talk.note(str(hint))
+    except ElfpackError as e:  # the output is whole
+        talk.warning(str(e))
 
 
 _MOST_WORDS = 12
