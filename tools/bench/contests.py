@@ -95,11 +95,16 @@ def largest(world: World) -> Contest:
     commands = {
         "ldd": Command(("ldd", program), proof=lambda: seen.update(facts_of(OUT))),
         "deps": Command(world.of("deps", program), proof=partial(_same_as_ldd, seen)),
-        "lddtree": Command(("lddtree", program), proof=_has_lines),
+        "lddtree": Command((*_lddtree(), program), proof=_has_lines),
     }
     here = {"largest": f"{os.path.basename(program)}, {objects} objects"}
     pairs = [Pair("largest", "deps", "ldd"), Pair("largest-lddtree", "deps", "lddtree")]
     return Contest(commands, pairs, turns=15, here=here, absent=_absent("ldd", "lddtree"))
+
+
+def _lddtree() -> tuple[str, ...]:
+    """By the Python that it was packaged for, whichever comes first on PATH."""
+    return ("/usr/bin/python3", shutil.which("lddtree") or "lddtree")
 
 
 def pack(world: World) -> Contest:
