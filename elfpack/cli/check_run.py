@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 
 from elfpack.api.check import check as check_path
@@ -15,7 +14,6 @@ from elfpack.report import findings
 
 def run(talk: Talk, rootfs: str, form: str = "text") -> int:
     """Tell what is missing; the exit status."""
-    gc.disable()  # an index of a million members would be searched for cycles again and again
     report = _standard_input() if rootfs == "-" else check_path(rootfs)
     results = Results()
     if form == "json":

@@ -88,11 +88,7 @@ def versions_of(source: Source, layout: Layout, strings: Strings) -> Versions:
 
 def _versions(source: Source, layout: Layout, read: Callable[[list[int]], list[str]]) -> Versions:
     """The tables first, then all names at once, that of a file once for all its versions."""
-    files, needs = _needs(source, layout)
-    definitions = _definitions(source, layout)
-    asked = [file for file, _ in files]
-    asked += [row[3] for row in needs]
-    asked += [row[0] for row in definitions]
+    files, needs, definitions, asked = _tables(source, layout)
     if not asked:
         return Versions()
     names = iter(read(asked))
@@ -124,11 +120,7 @@ def read_compared(source: Source, layout: Layout) -> Compared:
     Raises:
         ElfFault: a table lies outside the file.
     """
-    files, needs = _needs(source, layout)
-    definitions = _definitions(source, layout)
-    asked = [file for file, _ in files]
-    asked += [row[3] for row in needs]
-    asked += [row[0] for row in definitions]
+    files, needs, definitions, asked = _tables(source, layout)
     if not asked:
         return Compared()
     names = read_strings(source, layout, asked)
@@ -181,11 +173,26 @@ def _table(source: Source, layout: Layout, tag: int) -> _Table | None:
     raise ElfFault("ELF file with a version table outside the file")
 
 
-def _needs(source: Source, layout: Layout) -> tuple[list[tuple[int, int]], list[tuple[int, ...]]]:
+_Files = list[tuple[int, int]]
+_Needs = list[tuple[int, ...]]
+_Definitions = list[tuple[int, int, int, int]]
+
+
+def _tables(source: Source, layout: Layout) -> tuple[_Files, _Needs, _Definitions, list[int]]:
+    """Files, needs and definitions, and the offsets of all their names, in this order."""
+    files, needs = _needs(source, layout)
+    definitions = _definitions(source, layout)
+    names = [file for file, _ in files]
+    names += [row[3] for row in needs]
+    names += [row[0] for row in definitions]
+    return files, needs, definitions, names
+
+
+def _needs(source: Source, layout: Layout) -> tuple[_Files, _Needs]:
     """The offset of each file's name with the number of its versions; and all Vernaux, one after
     the other."""
-    files: list[tuple[int, int]] = []
-    found: list[tuple[int, ...]] = []
+    files: _Files = []
+    found: _Needs = []
     table = _table(source, layout, c.DT_VERNEED)
     if table is None:
         return files, found
@@ -213,13 +220,13 @@ def _needs(source: Source, layout: Layout) -> tuple[list[tuple[int, int]], list[
     return files, found
 
 
-def _definitions(source: Source, layout: Layout) -> list[tuple[int, int, int, int]]:
+def _definitions(source: Source, layout: Layout) -> _Definitions:
     """Of each the offset of its name, its number, flags and hash."""
     table = _table(source, layout, c.DT_VERDEF)
     if table is None:
         return []
     _, _, outer, inner = _structs(layout.encoding.order)
-    found: list[tuple[int, int, int, int]] = []
+    found: _Definitions = []
     at = 0
     for _ in range(layout.tags.get(c.DT_VERDEFNUM, 0)):
         _, flags, index, count, value, aux, following = table.unpack(outer, at)

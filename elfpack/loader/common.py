@@ -37,6 +37,7 @@ def walk_common(program: Program, interpreter: Hit | None, search: Search) -> Cl
     if interpreter is None or not _is_careless(interpreter.elf):
         return None
     itself = search.loader_soname(interpreter)
+    without_path = search.common(EMPTY_SCOPE)
     hits = [program.hit]
     names = [program.name]
     requesters = [-1]
@@ -44,10 +45,9 @@ def walk_common(program: Program, interpreter: Hit | None, search: Search) -> Cl
     places: dict[str, int] = {}
     for requester, hit in enumerate(hits):  # which grows meanwhile
         elf = hit.elf
-        scope = EMPTY_SCOPE
+        known = without_path
         if elf.runpath is not None or elf.flags_1 & c.DF_1_NODEFLIB:
-            scope = search.rules.scope(hit, ())
-        known = search.common(scope)
+            known = search.common(search.rules.scope(hit, ()))
         row = []
         for name in elf.needed:
             place = places.get(name)

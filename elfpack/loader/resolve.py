@@ -104,9 +104,9 @@ class Resolver:
         musl ldso/dynlink.c, fixup_rpath().
         """
         program, loader = closure.program, closure.loader
-        if program is None or loader is None or program.hit.path == program.hit.real_path:
+        if program is None or loader is None or program.scripts:
             return None
-        if program.scripts or parent(program.hit.path) == parent(program.hit.real_path):
+        if parent(program.hit.path) == parent(program.hit.real_path):
             return None
         if program.kind == "library" or (loader.libc == GLIBC and loader.version >= (2, 42)):
             return None

@@ -70,7 +70,6 @@ class Search:
         self._answers: dict[Scope, dict[str, Answer]] = {}
         self._plain: dict[Scope, dict[str, Hit]] = {}
         self._common: dict[Scope, dict[str, Hit]] = {}
-        self._listed_files: dict[str, tuple[Probe, Answer]] = {}
         self._ends = tuple([f"/{sub}" for sub in self.rules.subdirectories if sub])
         self._looks: dict[str, _Look] = {}
         self._existing: dict[str, tuple[str, ...]] = {}
@@ -131,7 +130,8 @@ class Search:
             return
         for places in self.rules.steps(name, scope):
             for path in places.files:
-                probe, answer = self._listed(path, places.kind)
+                via = Via(places.kind, hwcaps=self._below(path))
+                probe, answer = self._try(path, via)
                 yield probe, answer
                 if answer is not None:
                     return
@@ -181,14 +181,6 @@ class Search:
             yield sub
             if directory.startswith("/") and not self._exists(directory + sub):
                 dead.add((directory, number))
-
-    def _listed(self, path: str, kind: Kind) -> tuple[Probe, Answer]:
-        """A path that the cache has: the same for whoever asks."""
-        known = self._listed_files.get(path)
-        if known is None:
-            known = self._try(path, Via(kind, hwcaps=self._below(path)))
-            self._listed_files[path] = known
-        return known
 
     def _below(self, path: str) -> str:
         """The subdirectory for CPU features that a path of the cache leads to."""
