@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from elfpack.cli.symbols import SymbolCheck
 
 
+MANY = 200
+"""Programs that are worth to be shared among the processors."""
+
+
 class Asked(NamedTuple):
     """The command line, by the names of its options."""
 
@@ -61,22 +65,35 @@ def run(talk: Talk, asked: Asked) -> int:
     with session:
         # A list counts as several: how many it holds is known when it has ended.
         shown = Shown(Results(), talk, len(asked.programs) > 1 or parts is not None, session)
-        wanted: Iterable[str | Failure] = asked.programs
-        if parts is not None:
-            from elfpack.cli.names import names
-
-            wanted = names(parts, shown.results.flush)
         if asked.symbols:
             shown = shown._replace(symbols=_symbols(shown, asked))
-        results = _checked(
-            session.resolve_many(wanted, exclude=asked.exclude),
-            _Check(session, talk, asked.allow_missing, where),
-        )
-        if shown.symbols is not None:
-            results = shown.symbols.checked(results)
-        status = _show(asked)(results, shown)
+        check = _Check(session, talk, asked.allow_missing, where)
+
+        def work(programs: Iterable[str | Failure]) -> int:
+            results = _checked(session.resolve_many(programs, exclude=asked.exclude), check)
+            if shown.symbols is not None:
+                results = shown.symbols.checked(results)
+            return _show(asked)(results, shown)
+
+        status = _run(asked, parts, shown, work)
     shown.results.flush()
     return status
+
+
+Work = Callable[[Iterable[str | Failure]], int]
+"""Shows the closures of programs; the exit status that they ask for."""
+
+
+def _run(asked: Asked, parts: "tuple[Part, ...] | None", shown: Shown, work: Work) -> int:
+    if parts is not None:
+        from elfpack.cli.names import names
+
+        return work(names(parts, shown.results.flush))
+    if len(asked.programs) < MANY or asked.form != "ldd" or asked.symbols:
+        return work(asked.programs)  # one document, or symbols that are looked up once for all
+    from elfpack.cli.shared import share
+
+    return share(asked.programs, work, shown.results, shown.talk)
 
 
 def _listed(asked: Asked, talk: Talk) -> "tuple[Part, ...] | None":

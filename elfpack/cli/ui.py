@@ -31,6 +31,10 @@ class Talk:
         if not self.quiet:
             _say("note", text)
 
+    def passed_on(self, raw: bytes) -> None:
+        """Lines that a copy of the process has made."""
+        _put(raw)
+
     def explain(self, text: str) -> None:
         """A step of a search, told with ``-v``."""
         if self.verbose:
@@ -38,10 +42,13 @@ class Talk:
 
 
 def _say(kind: str, text: str) -> None:
-    line = encode(f"elfpack: {kind}: {printable(text)}\n")
+    _put(encode(f"elfpack: {kind}: {printable(text)}\n"))
+
+
+def _put(raw: bytes) -> None:
     try:
-        while line:
-            line = line[os.write(2, line) :]
+        while raw:
+            raw = raw[os.write(2, raw) :]
     except OSError:
         pass  # nobody listens: the exit status still tells
 

@@ -4,11 +4,12 @@ the compressor, however many processors there are, and in whatever pieces the in
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
+
+from elfpack.processors import processors
 
 Buffer = bytes | memoryview
 
@@ -29,13 +30,6 @@ _ZSTD_THREADS = 6
 """At most: each takes some 5 MB."""
 
 
-def _processors() -> int:
-    """How many this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def gzip(chunks: Iterable[Buffer]) -> Iterator[bytes]:
     """``chunks`` as one gzip stream of level 6.
 
@@ -46,7 +40,7 @@ def gzip(chunks: Iterable[Buffer]) -> Iterator[bytes]:
     check = size = 0
     window = b""
     yield _GZIP_HEAD
-    with _Threads(min(_processors(), _GZIP_THREADS)) as threads:
+    with _Threads(min(processors(), _GZIP_THREADS)) as threads:
         for block in _cut(chunks, _GZIP_BLOCK):
             yield from threads.give(block, window)
             window = block[-_GZIP_WINDOW:]
@@ -115,7 +109,7 @@ def zstd(chunks: Iterable[Buffer]) -> Iterator[bytes]:
 
     parameters = zstandard.ZstdCompressionParameters.from_level(
         _ZSTD_LEVEL,
-        threads=min(_processors(), _ZSTD_THREADS),
+        threads=min(processors(), _ZSTD_THREADS),
         job_size=_ZSTD_JOB,
         write_checksum=True,
     )

@@ -25,7 +25,7 @@ FLOORS = (
     ("loader",),
     ("elf", "root"),
     ("formats",),
-    ("blob", "paths", "errors", "late"),
+    ("blob", "paths", "errors", "late", "processors"),
 )
 """From the top. A room may import itself and the floors below; the ground floor is one room."""
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
