@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from elfpack.light import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from elfpack.api.check import check as check
     from elfpack.api.images import Image as Image
     from elfpack.api.images import images as images

@@ -1,11 +1,13 @@
 """Where bytes come from: a file that is open for reading, or bytes made by elfpack."""
 
+from __future__ import annotations
+
 import errno
 import os
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
 
 from elfpack.errors import InputError
+from elfpack.light import NamedTuple, Protocol
 
 CHUNK = 1 << 20
 """Bytes read at once when a whole file is copied."""
@@ -185,7 +187,7 @@ class Reading:
         self._end = 0
         self._is_hole = False
 
-    def __enter__(self) -> "Reading":
+    def __enter__(self) -> Reading:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:

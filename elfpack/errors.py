@@ -1,7 +1,10 @@
 """What elfpack raises when it cannot answer, and what it returns when the input is at fault."""
 
+from __future__ import annotations
+
 import os
-from typing import NamedTuple
+
+from elfpack.light import NamedTuple
 
 
 class ElfpackError(Exception):
@@ -62,7 +65,7 @@ class IncompleteError(ElfpackError):
 
     exit_code = 1
 
-    def __init__(self, findings: "tuple[Finding, ...]") -> None:
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
         super().__init__(
             findings[0].message if findings else "incomplete",
             path=findings[0].path if findings else None,

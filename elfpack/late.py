@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, AnyStr, cast
+from elfpack.light import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import re
+    from typing import Any, AnyStr
 
 
 class _Late:
@@ -14,6 +17,8 @@ class _Late:
         self._flags = flags
 
     def __getattr__(self, name: str) -> Any:
+        import re  # most commands need it for nothing else
+
         value = getattr(re.compile(self._text, self._flags), name)
         setattr(self, name, value)
         return value
@@ -22,4 +27,5 @@ class _Late:
 def pattern(text: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
     """As :func:`re.compile`, when it is first used. Most of some hundred patterns never are, and
     each takes as long to compile as a small library takes to be read."""
-    return cast("re.Pattern[AnyStr]", _Late(text, flags))
+    late: re.Pattern[AnyStr] = _Late(text, flags)  # type: ignore[assignment]
+    return late

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TypeVar
 
 from elfpack.errors import RequestError
+from elfpack.light import TYPE_CHECKING
 from elfpack.paths import decode, encode
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
 
 Name = str | os.PathLike[str]
 """A path, as text or as :class:`pathlib.Path`."""

@@ -7,11 +7,11 @@ from _thread import allocate_lock
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from elfpack.api import host
 from elfpack.api.names import Name, name, plain, several
 from elfpack.errors import ElfpackError, Failure, InputError, RequestError
+from elfpack.light import TYPE_CHECKING
 from elfpack.loader import hwcaps
 from elfpack.loader.closure import Borrowed, Closure
 from elfpack.loader.resolve import Options, Resolver
@@ -20,12 +20,17 @@ from elfpack.root.directory import DirectoryRoot, is_top
 from elfpack.root.node import Root
 
 if TYPE_CHECKING:
+    from typing import Concatenate, ParamSpec, TypeVar
+
     from elfpack.api.planning import Plan
     from elfpack.api.request import Choice
     from elfpack.loader.binding import Binder, Binding
     from elfpack.planning.config import ImageConfig
     from elfpack.planning.entry import Plan as Record
     from elfpack.planning.request import Request
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
 
 
 def working_directory() -> str:
@@ -51,10 +56,6 @@ def _checked(cpu: str | None) -> str | None:
 
 class ClosedError(RequestError):
     """A session was asked after it was closed."""
-
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 def _while_open(

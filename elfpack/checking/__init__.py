@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
 
 from elfpack.checking import (
     broken,
@@ -21,8 +20,13 @@ from elfpack.checking.report import Checked
 from elfpack.checking.survey import Survey, survey
 from elfpack.errors import Finding
 from elfpack.formats.container import ContainerConfig
+from elfpack.light import TYPE_CHECKING
 from elfpack.paths import sort_key
 from elfpack.root.node import Root
+
+if TYPE_CHECKING:
+    from typing import Final
+
 
 Rule = Callable[[Survey], Iterator[Finding]]
 """What is wrong with a tree, in one respect. Pure: same tree, same findings."""

@@ -6,11 +6,13 @@ What such programs have loaded before, what their DT_RPATH leads to, and what th
 that is written in them, as java does with libjvm.so, a plug-in finds.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from elfpack.checking.find import ElfAt
 from elfpack.elf.file import ElfFile
+from elfpack.light import NamedTuple
 from elfpack.loader.closure import Closure
 from elfpack.loader.files import LOADER_LIMIT, Files
 from elfpack.loader.records import Hit, Scope

@@ -1,13 +1,15 @@
 """Every ELF file and script of a tree."""
 
+from __future__ import annotations
+
 import errno
 import stat
-from typing import NamedTuple
 
 from elfpack.elf import constants as c
 from elfpack.elf.debugfile import is_debug_file
 from elfpack.elf.file import ElfFile, Malformed
 from elfpack.errors import InputError
+from elfpack.light import NamedTuple
 from elfpack.loader.files import Content, Files
 from elfpack.root.node import Node
 from elfpack.root.walk import Place

@@ -1,8 +1,9 @@
 """What a check comes to."""
 
-from typing import NamedTuple
+from __future__ import annotations
 
 from elfpack.errors import Finding
+from elfpack.light import NamedTuple
 
 
 class Counts(NamedTuple):

@@ -1,13 +1,15 @@
 """What ``elfpack deps`` does, and how ldd's format is shown. Needs no parser of options."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
 
 from elfpack.api.resolve import remarks, searches
 from elfpack.api.session import Session
 from elfpack.cli import surroundings
 from elfpack.cli.ui import Results, Talk
 from elfpack.errors import ElfpackError, Failure
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.loader.closure import Closure
 from elfpack.loader.remarks import FATAL
 from elfpack.paths import matches
@@ -44,7 +46,7 @@ class Shown(NamedTuple):
     talk: Talk
     several: bool
     session: Session
-    symbols: "SymbolCheck | None" = None
+    symbols: SymbolCheck | None = None
     """With ``--symbols``."""
 
 
@@ -84,7 +86,7 @@ Work = Callable[[Iterable[str | Failure]], int]
 """Shows the closures of programs; the exit status that they ask for."""
 
 
-def _run(asked: Asked, parts: "tuple[Part, ...] | None", shown: Shown, work: Work) -> int:
+def _run(asked: Asked, parts: tuple[Part, ...] | None, shown: Shown, work: Work) -> int:
     if parts is not None:
         from elfpack.cli.names import names
 
@@ -96,7 +98,7 @@ def _run(asked: Asked, parts: "tuple[Part, ...] | None", shown: Shown, work: Wor
     return share(asked.programs, work, shown.results, shown.talk)
 
 
-def _listed(asked: Asked, talk: Talk) -> "tuple[Part, ...] | None":
+def _listed(asked: Asked, talk: Talk) -> tuple[Part, ...] | None:
     """The programs and the lists of them; None if there is no list."""
     if "-" not in asked.programs and not asked.lists:
         return None
@@ -105,7 +107,7 @@ def _listed(asked: Asked, talk: Talk) -> "tuple[Part, ...] | None":
     return opened(asked.programs, asked.lists, talk)
 
 
-def _symbols(shown: Shown, asked: Asked) -> "SymbolCheck":
+def _symbols(shown: Shown, asked: Asked) -> SymbolCheck:
     from elfpack.cli.symbols import SymbolCheck
 
     shows = asked.why is None and asked.form in ("ldd", "tree", "json")

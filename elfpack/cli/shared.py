@@ -1,6 +1,7 @@
 """Many programs, shared among the processors."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from elfpack.cli.beside import Copy
 from elfpack.cli.ui import Results, Talk
@@ -34,7 +35,7 @@ def _round(programs: Sequence[str], work: Work, results: Results, talk: Talk) ->
     copies: list[Copy] = []
     try:
         for part in others:
-            copies.append(Copy(lambda part=part: _flushed(part, work, results)))
+            copies.append(Copy(partial(_flushed, part, work, results)))
         status = work(first)
         for part, copy in zip(others, copies, strict=True):
             done = copy.done()

@@ -1,10 +1,12 @@
 """What a command takes from the environment, and where it looks names up."""
 
+from __future__ import annotations
+
 import os
-from typing import NamedTuple
 
 from elfpack.cli.ui import Talk
 from elfpack.errors import ElfpackError, InputError, RequestError, SeveralErrors
+from elfpack.light import NamedTuple
 from elfpack.loader.closure import Closure
 from elfpack.loader.program import NO_SUCH_FILE
 from elfpack.loader.records import Kind

@@ -1,9 +1,11 @@
 """ElfFile: one ELF file, reduced to what decides loading."""
 
+from __future__ import annotations
+
 from functools import lru_cache
-from typing import NamedTuple
 
 from elfpack.elf import constants as c
+from elfpack.light import NamedTuple
 
 
 class Header(NamedTuple):

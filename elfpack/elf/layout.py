@@ -6,15 +6,21 @@ each offset, size and count is held against the file before it is used.
 Source: gABI ch. 4 and 5.
 """
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
-from typing import Final, NamedTuple
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.file import Header
+from elfpack.light import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Final
+
 
 MAGIC: Final = b"\x7fELF"
 """Of every ELF file the first bytes."""

@@ -3,13 +3,15 @@
 Source: gABI ch. 5 "Note Section"; alignment of 8: Linux x86-64 psABI, .note.gnu.property.
 """
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.layout import Layout, read_layout, segments_of
+from elfpack.light import NamedTuple
 from elfpack.paths import decode
 
 _PROPERTIES = 5

@@ -7,14 +7,18 @@ a traceback.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.file import ElfFile, Filter, Malformed
 from elfpack.elf.layout import ElfFault, Layout, read_head
 from elfpack.elf.strings import Strings, read_strings
+from elfpack.light import TYPE_CHECKING
 from elfpack.paths import decode
+
+if TYPE_CHECKING:
+    from typing import Final
+
 
 _PATH_MAX = 4096
 _PAGE = 4096

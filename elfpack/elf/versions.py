@@ -3,15 +3,17 @@
 Source: Linux Standard Base, "Symbol Versioning"; glibc elf/dl-version.c.
 """
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Callable
 from functools import cache, partial
-from typing import NamedTuple
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.layout import ElfFault, Layout, read_layout
 from elfpack.elf.strings import Strings, read_strings
+from elfpack.light import NamedTuple
 
 _WEAK = 0x2
 _BASE = 0x1

@@ -3,7 +3,9 @@
 Source: OCI image-spec, config.md.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from elfpack.light import NamedTuple
 
 
 class ContainerConfig(NamedTuple):

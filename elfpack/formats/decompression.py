@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+
+from elfpack.light import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _STEP = 1 << 20
 """Bytes of one piece of output."""

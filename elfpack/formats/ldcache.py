@@ -8,12 +8,18 @@ Source: glibc sysdeps/generic/dl-cache.h; elf/dl-cache.c, _dl_load_cache_lookup(
 _dl_cache_libcmp().
 """
 
-import re
+from __future__ import annotations
+
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from itertools import zip_longest
 
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.paths import decode, encode
+
+if TYPE_CHECKING:
+    from typing import Final
+
 
 _OLD_MAGIC: Final = b"ld.so-1.7.0"
 _NEW_MAGIC: Final = b"glibc-ld.so.cache1.1"
@@ -248,18 +254,27 @@ def rank(name: bytes) -> list[int]:
     as signed ones; then the NUL that ends them. Source: glibc elf/dl-cache.c,
     _dl_cache_libcmp()."""
     ranked: list[int] = []
-    # Every second piece is a run of digits.
-    for number, piece in enumerate(re.split(b"([0-9]+)", name)):
-        if number & 1:
-            ranked += (_NUMBER, _c_int(piece))
-        else:
-            ranked += piece if piece.isascii() else struct.unpack(f"{len(piece)}b", piece)
+    numbers = name.translate(_NUMBERS).split()
+    words = [word for word in name.translate(_WORDS).split(b"\0") if word]
+    if name[:1].isdigit():
+        words.insert(0, b"")
+    for word, number in zip_longest(words, numbers):
+        if word:
+            ranked += word if word.isascii() else struct.unpack(f"{len(word)}b", word)
+        if number:
+            ranked += (_NUMBER, _c_int(number))
     ranked.append(0)
     return ranked
 
 
 _NUMBER: Final = 128
 """Stands before a number: more than any byte."""
+_DIGITS: Final = b"0123456789"
+_OTHERS: Final = bytes(byte for byte in range(256) if byte not in _DIGITS)
+_NUMBERS: Final = bytes.maketrans(_OTHERS, b" " * len(_OTHERS))
+"""Leaves the numbers of a name, and spaces. A pattern would do, but only this would need any."""
+_WORDS: Final = bytes.maketrans(_DIGITS, b"\0" * len(_DIGITS))
+"""Leaves what is between them, and NULs, which no name has."""
 
 
 def _c_int(digits: bytes) -> int:

@@ -5,10 +5,15 @@ Source: moby image/tarexport, manifestItem; OCI image-spec, image-layout.md, ima
 manifest.md, config.md.
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
 
 from elfpack import late
 from elfpack.formats.container import ContainerConfig
+from elfpack.light import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _DIGEST = late.pattern(r"(sha256|sha512):([0-9a-f]{64}|[0-9a-f]{128})\Z")
 _LENGTH = {"sha256": 64, "sha512": 128}

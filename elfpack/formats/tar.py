@@ -6,13 +6,19 @@ Source: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Header Block"; GNU
 "Basic Tar Format" and "Storing Sparse Files".
 """
 
+from __future__ import annotations
+
 import stat
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, NamedTuple
 
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.paths import decode
+
+if TYPE_CHECKING:
+    from typing import Final
+
 
 BLOCK: Final = 512
 _STEP = 1 << 12

@@ -1,9 +1,11 @@
 """A closure: a program and all that its loader loads, as records. ``walk.py`` makes them."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from elfpack.elf.file import Filter
+from elfpack.light import NamedTuple
 from elfpack.loader.identify import Loader
 from elfpack.loader.program import Program, Script
 from elfpack.loader.records import Hit, Refusal, Role
@@ -132,7 +134,7 @@ class Closure(NamedTuple):
     searched: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """For each missing name, the places where it was looked for."""
     aliases: tuple[Alias, ...] = ()
-    around: "tuple[Closure, ...]" = ()
+    around: tuple[Closure, ...] = ()
     """Of a library that is opened at run time: the closures of who opens it, the program's
     first."""
 

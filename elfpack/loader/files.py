@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from elfpack.blob import Ahead, Source
 from elfpack.elf import reader
 from elfpack.elf.file import ElfFile, Malformed
 from elfpack.elf.layout import MAGIC, ElfFault
+from elfpack.light import TYPE_CHECKING
 from elfpack.root.node import Root
 from elfpack.root.walk import Place, Walker
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from typing import Literal
 
 from elfpack.elf import constants as c
 from elfpack.elf.file import Abi, ElfFile, Header, Malformed
 from elfpack.formats.ldcache import LdCache
+from elfpack.light import TYPE_CHECKING
 from elfpack.loader import hwcaps
 from elfpack.loader.files import CACHE_LIMIT
 from elfpack.loader.machine import cache_flags, same_machine
@@ -21,6 +21,10 @@ from elfpack.loader.records import Element, Hit, Kind, Outcome, Scope, SearchLis
 from elfpack.loader.system import System
 from elfpack.loader.tokens import Tokens, expand, has_token, split_path, uses_origin
 from elfpack.paths import normal
+
+if TYPE_CHECKING:
+    from typing import Literal
+
 
 Verdict = tuple[Outcome, str]
 _X86 = (c.EM_X86_64, c.EM_386)

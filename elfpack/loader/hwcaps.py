@@ -7,12 +7,14 @@ Source: glibc elf/dl-hwcaps.c, _dl_important_hwcaps(); sysdeps/x86_64/dl-hwcaps-
 sysdeps/s390/s390-64/dl-hwcaps-subdirs.c, sysdeps/powerpc/powerpc64/le/dl-hwcaps-subdirs.c.
 """
 
+from __future__ import annotations
+
 import struct
 from functools import lru_cache
-from typing import NamedTuple
 
 from elfpack.elf import constants as c
 from elfpack.elf.file import Abi
+from elfpack.light import NamedTuple
 from elfpack.loader.identify import Loader
 
 BASELINE = "baseline"

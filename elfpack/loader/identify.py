@@ -4,11 +4,13 @@ No table of distributions: each builds its loader with directories of its own, a
 that is in the root is the one that will run.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from elfpack.elf import constants as c
 from elfpack.elf.file import Abi
+from elfpack.light import NamedTuple
 from elfpack.paths import basename, decode
 
 GLIBC = "glibc"

@@ -3,15 +3,17 @@
 Source: Linux fs/exec.c, bprm_execve(); fs/binfmt_script.c; fs/binfmt_elf.c.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import stat
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from elfpack.elf import constants as c
 from elfpack.elf.file import ElfFile, Malformed
 from elfpack.errors import InputError
+from elfpack.light import NamedTuple
 from elfpack.loader.files import Files
 from elfpack.loader.records import Hit, Kind, Via
 from elfpack.paths import basename, components, decode, join

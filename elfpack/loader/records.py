@@ -1,9 +1,11 @@
 """What passes between the rooms of the loader."""
 
+from __future__ import annotations
+
 from enum import Enum
-from typing import NamedTuple
 
 from elfpack.elf.file import ElfFile, Filter
+from elfpack.light import NamedTuple
 
 
 class Kind(str, Enum):
@@ -72,7 +74,7 @@ class Role(str, Enum):
         return self.value
 
     @classmethod
-    def of(cls, filtered: Filter) -> "Role":
+    def of(cls, filtered: Filter) -> Role:
         """That of what a filter asks for."""
         return cls.FILTER if filtered.required else cls.AUXILIARY
 

@@ -1,11 +1,13 @@
 """Runs the steps of a loader for one name, and remembers what it found."""
 
+from __future__ import annotations
+
 import errno
 import stat
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from elfpack.elf.file import Malformed
+from elfpack.light import TYPE_CHECKING, NamedTuple, Protocol
 from elfpack.loader.glibc import Glibc
 from elfpack.loader.identify import MUSL
 from elfpack.loader.machine import vdso
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from elfpack.loader.around import Alike
     from elfpack.loader.closure import Closure
     from elfpack.loader.musl import Musl
+
+    Rules = Glibc | Musl
 
 Answer = Hit | Refusal | None
 """What a search ends with; None: not found."""
@@ -30,10 +34,9 @@ class Loaded(Protocol):
     def add(self, number: int, name: str, hit: Hit) -> None: ...
     def forget(self, number: int) -> None: ...
     def interpreter_is(self, number: int) -> None: ...
-    def copy(self) -> "Loaded": ...
+    def copy(self) -> Loaded: ...
 
 
-Rules: TypeAlias = "Glibc | Musl"
 Dead = set[tuple[str, int]]
 """Directories, and the number of a subdirectory in each, that do not exist."""
 

@@ -1,10 +1,12 @@
 """What happens before the walk: which loader a program has, and what that loader brings along."""
 
+from __future__ import annotations
+
 import errno
 import os
-from typing import TYPE_CHECKING, NamedTuple
 
 from elfpack.elf.file import Abi, ElfFile
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.loader import hwcaps
 from elfpack.loader.closure import Closure
 from elfpack.loader.files import LOADER_LIMIT, PRELOAD_FILE, TEXT_LIMIT, Files
@@ -54,7 +56,7 @@ class Start(NamedTuple):
 
     interpreter: Hit | None
     search: Search
-    preloads: "list[Wanted]"
+    preloads: list[Wanted]
     refused: Refusal | None
 
 
@@ -120,7 +122,7 @@ class Starter:
             return []
         return [wanted.name for wanted in self._preloaded()]
 
-    def preloads(self, loader: Loader, secure: bool, options: Options) -> "list[Wanted]":
+    def preloads(self, loader: Loader, secure: bool, options: Options) -> list[Wanted]:
         wanted = []
         if options.preload:
             from elfpack.loader.preload import of_variable
@@ -218,7 +220,7 @@ class Starter:
             return False
         return bool(self._files.root.capabilities(place.directory, place.name, place.node))
 
-    def _preloaded(self) -> "list[Wanted]":
+    def _preloaded(self) -> list[Wanted]:
         known = self._preload_file
         if known is None:
             known = []

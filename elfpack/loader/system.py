@@ -1,8 +1,9 @@
 """One loader at work in one root: what its rules read besides the objects themselves."""
 
-from typing import NamedTuple
+from __future__ import annotations
 
 from elfpack.elf.file import Abi
+from elfpack.light import NamedTuple
 from elfpack.loader.files import Files
 from elfpack.loader.hwcaps import Cpu
 from elfpack.loader.identify import Loader

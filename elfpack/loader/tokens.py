@@ -3,13 +3,16 @@
 Source: glibc elf/dl-load.c, is_dst(), _dl_dst_substitute(), fillin_rpath(), decompose_rpath().
 """
 
-import re
-from typing import NamedTuple
+from __future__ import annotations
 
+from elfpack.late import pattern
+from elfpack.light import NamedTuple
 from elfpack.loader.records import Element
 
 # The name is matched greedily: $ORIGINx is no token and stays as it is.
-_TOKEN = r"\$(?:\{(?P<curly>ORIGIN|LIB|PLATFORM)\}|(?P<plain>ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))"
+_TOKEN = pattern(
+    r"\$(?:\{(?P<curly>ORIGIN|LIB|PLATFORM)\}|(?P<plain>ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))"
+)
 
 
 class Tokens(NamedTuple):
@@ -27,7 +30,7 @@ def expand(text: str, tokens: Tokens) -> str | None:
     values = {"ORIGIN": tokens.origin, "LIB": tokens.lib, "PLATFORM": tokens.platform}
     pieces: list[str] = []
     at = 0
-    for match in re.finditer(_TOKEN, text):
+    for match in _TOKEN.finditer(text):
         value = values[match["curly"] or match["plain"]]
         if value is None:
             return None
@@ -38,7 +41,7 @@ def expand(text: str, tokens: Tokens) -> str | None:
 
 def has_token(text: str) -> bool:
     """Whether a token stands in ``text``."""
-    return "$" in text and re.search(_TOKEN, text) is not None
+    return "$" in text and _TOKEN.search(text) is not None
 
 
 def uses_origin(text: str) -> bool | None:
@@ -47,7 +50,7 @@ def uses_origin(text: str) -> bool | None:
 
     Source: glibc elf/dl-load.c, _dl_dst_substitute().
     """
-    found = [m for m in re.finditer(_TOKEN, text) if (m["curly"] or m["plain"]) == "ORIGIN"]
+    found = [m for m in _TOKEN.finditer(text) if (m["curly"] or m["plain"]) == "ORIGIN"]
     if not found:
         return None
     return len(found) == 1 and found[0].start() == 0 and text[found[0].end() :][:1] in ("", "/")

@@ -3,12 +3,14 @@
 Source: glibc elf/dl-version.c, _dl_check_map_versions().
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from elfpack.elf.layout import ElfFault, read_layout
 from elfpack.elf.versions import Compared, read_compared
 from elfpack.errors import InputError
+from elfpack.light import NamedTuple
 from elfpack.loader.closure import Closure
 from elfpack.loader.files import Files
 from elfpack.loader.identify import GLIBC

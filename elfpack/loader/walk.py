@@ -3,11 +3,13 @@
 Source: glibc elf/dl-deps.c, _dl_map_object_deps(); musl ldso/dynlink.c, load_deps().
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
 
 from elfpack.elf import constants as c
 from elfpack.elf.file import Filter
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.loader.closure import EXCLUDED, MISSING, VDSO, Alias, Closure, Miss, Preload
 from elfpack.loader.common import is_common
 from elfpack.loader.program import Program
@@ -48,7 +50,7 @@ class _Asked(NamedTuple):
     """What is looked for in place of the name."""
 
 
-def _around(closures: tuple[Closure, ...], search: Search) -> "Around":
+def _around(closures: tuple[Closure, ...], search: Search) -> Around:
     from elfpack.loader.around import Around
 
     return Around(closures, search)
@@ -102,7 +104,7 @@ class Walk:
         self._above_preloads: tuple[SearchList, ...] = ()
         self._around = _around(around, search) if around else None
 
-    def preload(self, wanted: "Iterable[Wanted]") -> None:
+    def preload(self, wanted: Iterable[Wanted]) -> None:
         """Load what goes before all that the program needs. What fails is passed over.
 
         Source: glibc elf/rtld.c, do_preload(); musl ldso/dynlink.c, load_preload().

@@ -1,8 +1,10 @@
 """From a walk to its closure."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from elfpack.light import TYPE_CHECKING
 from elfpack.loader.closure import Closure, Miss
 from elfpack.loader.common import walk_common
 from elfpack.loader.program import Program
@@ -20,7 +22,7 @@ def walk(
     search: Search,
     exclude: tuple[str, ...] = (),
     missing_interpreter: str | None = None,
-    preloads: "Sequence[Wanted]" = (),
+    preloads: Sequence[Wanted] = (),
     around: tuple[Closure, ...] = (),
 ) -> Closure:
     """The closure of a dynamic program or library; of one that is opened at run time, ``around``

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from elfpack.checking.report import Checked, Report
 from elfpack.errors import Finding
+from elfpack.light import TYPE_CHECKING
 from elfpack.paths import printable
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 SCHEMA = "elfpack.check/1"
 

@@ -1,16 +1,18 @@
 """What a user names as a root file system: a directory, a tar of one, an image in an archive or a
 directory. What it is, is told by its bytes, never by its name."""
 
+from __future__ import annotations
+
 import os
 import stat
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
 
 from elfpack.blob import FileSource, Source
 from elfpack.errors import InputError
 from elfpack.formats import tar
 from elfpack.formats.container import ContainerConfig
 from elfpack.formats.decompression import compression
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.paths import encode
 from elfpack.root.archived import ArchiveRoot, Probe
 from elfpack.root.directory import DirectoryRoot
@@ -66,7 +68,7 @@ class Opened:
         for image in images:
             yield from self._tree(layout, image)
 
-    def _layout(self) -> "Layout | None":
+    def _layout(self) -> Layout | None:
         """None where the names at the top tell that there are no images: of most trees."""
         names = self._root.entries("")
         named = () if isinstance(names, int) else names
@@ -76,7 +78,7 @@ class Opened:
 
         return Layout(self._root, is_file=isinstance(self._root, ArchiveRoot))
 
-    def _tree(self, layout: "Layout", image: "Image") -> Iterator[Tree]:
+    def _tree(self, layout: Layout, image: Image) -> Iterator[Tree]:
         """An image's tree. Its layers are held against their digests meanwhile."""
         from elfpack.root.digests import Verification
 
@@ -107,7 +109,7 @@ class Opened:
             for source in layers:
                 source.close()
 
-    def _fill(self, root: ArchiveRoot, image: "Image", layers: list[Source]) -> None:
+    def _fill(self, root: ArchiveRoot, image: Image, layers: list[Source]) -> None:
         budget = Budget(self._root.label)
         for (path, _), source in zip(image.layers, layers, strict=True):
             label = f"{self._root.label}: {path[1:]}"

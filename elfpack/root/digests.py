@@ -1,11 +1,13 @@
 """Blobs held against their digests, beside the other work: hashing takes longer than all of it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from elfpack.blob import Source, chunks
 from elfpack.errors import InputError
 from elfpack.formats.manifests import Digest
+from elfpack.light import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import threading

@@ -7,12 +7,16 @@ import os
 import stat
 from _thread import _local
 from functools import lru_cache
-from typing import Any
 
 from elfpack.blob import FileSource, Source
 from elfpack.errors import InputError
+from elfpack.light import TYPE_CHECKING
 from elfpack.paths import decode, encode
 from elfpack.root.node import FORMAT, Node
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _DESCRIPTORS = 128
 """Directories kept open. More are opened for each look-up: a process may have 1,024 files."""

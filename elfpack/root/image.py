@@ -8,9 +8,10 @@ whatever else is in it. Small blobs are always, also where only their path in ``
 digest.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from elfpack import late
 from elfpack.blob import Source
@@ -18,6 +19,7 @@ from elfpack.errors import InputError
 from elfpack.formats import manifests
 from elfpack.formats.container import ContainerConfig
 from elfpack.formats.manifests import Descriptor, Digest, ManifestFault
+from elfpack.light import NamedTuple
 from elfpack.root.digests import Promised
 from elfpack.root.node import SYSTEM, Root
 from elfpack.root.walk import Walker

@@ -1,9 +1,11 @@
 """The Root protocol: what a directory, a tree in memory and an archive have in common."""
 
+from __future__ import annotations
+
 import stat
-from typing import NamedTuple, Protocol
 
 from elfpack.blob import Source
+from elfpack.light import NamedTuple, Protocol
 
 FORMAT = 0o170000
 """The bits of a mode that tell the type. stat.S_ISLNK() and its like take three times as long, and

@@ -1,9 +1,11 @@
 """Follows links, one component at a time, inside a root. Nobody else does."""
 
+from __future__ import annotations
+
 import errno
 from stat import S_IFLNK
-from typing import NamedTuple
 
+from elfpack.light import NamedTuple
 from elfpack.paths import encode
 from elfpack.root.node import FORMAT, Node, Root
 
