@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from elfpack.light import TYPE_CHECKING
+TYPE_CHECKING = False  # typing, of which a start needs nothing else, takes longer than all of it
 
 __version__ = "0.1.0"
 

@@ -16,11 +16,12 @@ from elfpack.loader.system import System
 from elfpack.paths import basename
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from elfpack.loader.around import Alike
     from elfpack.loader.closure import Closure
     from elfpack.loader.musl import Musl
 
-    Rules = Glibc | Musl
 
 Answer = Hit | Refusal | None
 """What a search ends with; None: not found."""
@@ -37,6 +38,7 @@ class Loaded(Protocol):
     def copy(self) -> Loaded: ...
 
 
+Rules: TypeAlias = "Glibc | Musl"
 Dead = set[tuple[str, int]]
 """Directories, and the number of a subdirectory in each, that do not exist."""
 

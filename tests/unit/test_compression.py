@@ -44,9 +44,9 @@ def test_same_bytes(
 ) -> None:
     """Several blocks and jobs, the last one smaller."""
     data = DATA if compress is zstd else DATA[: MEGABYTE + 77]
-    monkeypatch.setattr(compression, "_processors", lambda: 2)
+    monkeypatch.setattr(compression, "processors", lambda: 2)
     first = b"".join(compress([data]))
-    monkeypatch.setattr(compression, "_processors", lambda: processors)
+    monkeypatch.setattr(compression, "processors", lambda: processors)
     assert b"".join(compress(_cut(data, size))) == first
 
 
@@ -79,7 +79,7 @@ def test_gzip_reads_no_further_than_it_has_threads_for(
     processors: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What waits for them, or for somebody to take it, stays small."""
-    monkeypatch.setattr(compression, "_processors", lambda: processors)
+    monkeypatch.setattr(compression, "processors", lambda: processors)
     given = taken = most = 0
 
     def many() -> Iterator[bytes]:

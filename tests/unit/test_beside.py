@@ -1,0 +1,105 @@
+"""Work that a copy of the process does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from elfpack.cli.beside import Copy, Done
+
+
+@pytest.fixture(name="copy")
+def _copy() -> Iterator[Callable[[Callable[[], int]], Copy]]:
+    made: list[Copy] = []
+
+    def make(work: Callable[[], int]) -> Copy:
+        made.append(Copy(work))
+        return made[-1]
+
+    yield make
+    for copy in made:
+        copy.close()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)  # none is left
+
+
+Make = Callable[[Callable[[], int]], Copy]
+
+
+def test_what_it_does_is_kept(copy: Make, capfd: pytest.CaptureFixture[str]) -> None:
+    def work() -> int:
+        os.write(1, b"found\n" * 100_000)
+        os.write(2, b"said\n")
+        return 1
+
+    assert copy(work).done() == Done(1, b"found\n" * 100_000, b"said\n")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_it_works_beside(copy: Make) -> None:
+    reading, writing = os.pipe()
+    beside = copy(lambda: len(os.read(reading, 9)))
+    os.write(writing, b"words")
+    assert beside.done() == Done(5, b"", b"")
+    os.close(reading)
+    os.close(writing)
+
+
+def _raise(error: BaseException) -> int:
+    raise error
+
+
+def _kill() -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+def _sleep() -> int:
+    time.sleep(60)
+    return 0
+
+
+LOST: dict[str, Callable[[], int]] = {
+    "error": lambda: _raise(ValueError("nobody sees it")),
+    "exit": lambda: _raise(SystemExit(0)),
+    "interrupt": lambda: _raise(KeyboardInterrupt()),
+    "killed": _kill,
+}
+
+
+@pytest.mark.parametrize("how", LOST)
+def test_one_that_does_not_end_well_has_done_nothing(
+    how: str, copy: Make, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert copy(LOST[how]).done() is None
+    assert capfd.readouterr() == ("", "")
+
+
+def test_one_that_works_on_is_ended(copy: Make) -> None:
+    begin = time.monotonic()
+    copy(_sleep).close()
+    assert time.monotonic() - begin < 30
+
+
+@pytest.mark.parametrize("call", ["fork", "memfd_create"])
+def test_without_a_copy_nothing_is_done(
+    call: str, copy: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object) -> int:
+        raise BlockingIOError(11, "too many")
+
+    monkeypatch.setattr(os, call, refuse)
+    assert copy(lambda: 0).done() is None
+
+
+def test_without_word_of_ended_processes_nothing_is_done(copy: Make) -> None:
+    """A process whose SIGCHLD is ignored is never told how another ended."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert copy(lambda: 0).done() is None
+    finally:
+        signal.signal(signal.SIGCHLD, before)
