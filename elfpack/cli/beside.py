@@ -5,6 +5,7 @@ line does this: nobody else's threads or locks are in its process.
 """
 
 import os
+import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -33,17 +34,24 @@ class Copy:
         self._pid = 0
         self._kept: list[int] = []
         here = os.getpid()
+        # An interrupt between the fork and the note of its number would leave a copy that nobody
+        # ends.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             self._kept.append(os.memfd_create("output"))
             self._kept.append(os.memfd_create("errors"))
             self._pid = os.fork()
             if not self._pid:
-                _end_with(work, *self._kept)
+                _end_with(work, mask, *self._kept)
         except (OSError, AttributeError):
             pass  # a limit, or a kernel or a Python that cannot: nothing is done beside
         finally:
-            if os.getpid() != here:  # interrupted: all that the caller would do is not the copy's
+            if os.getpid() != here:  # all that the caller would do is not the copy's
                 os._exit(_LOST)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def __del__(self) -> None:
+        self.close()  # interrupted before who made it had it
 
     def done(self) -> Done | None:
         """What it has done, when it has ended; None if it did not come to its end, or there never
@@ -73,9 +81,10 @@ class Copy:
         return os.WEXITSTATUS(status) if os.WIFEXITED(status) else _LOST
 
 
-def _end_with(work: Callable[[], int], output: int, errors: int) -> None:
+def _end_with(work: Callable[[], int], mask: set[int], output: int, errors: int) -> None:
     status = _LOST
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.dup2(output, 1)
         os.dup2(errors, 2)
         status = work()

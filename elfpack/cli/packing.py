@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from types import FrameType
@@ -15,8 +16,7 @@ import click
 from elfpack.api.request import Choice, make_request
 from elfpack.api.resolve import image_remarks, searches
 from elfpack.api.session import Session
-from elfpack.cli import options, progress, surroundings
-from elfpack.cli.meanwhile import meanwhile
+from elfpack.cli import hinting, options, progress, surroundings
 from elfpack.cli.ui import Results, Talk
 from elfpack.errors import ElfpackError, IncompleteError, RequestError, SeveralErrors
 from elfpack.loader.closure import Closure
@@ -189,19 +189,19 @@ def run(
         except ElfpackError as e:
             _explain(talk, session, _resolved(e))
             raise surroundings.elsewhere(e, where) from e
-        _explain(talk, session, [placed.closure for placed in plan.programs])
-        _tell(talk, plan, where)
-        _remark(talk, session, plan)
-        _tell_owners(talk, plan, output)
-        target.examine(plan)
-        if form == "json":
-            plan.hints()
-        written = None
-        if output is not None and not dry_run:
-            hints = tuple if talk.quiet else plan.hints
-            with meanwhile(hints), progress.shown(talk, plan) as record:
-                written = target.write(record, output)
-        _hint(talk, plan)
+        with _hints(talk, plan, form, writes=output is not None and not dry_run) as hints:
+            _explain(talk, session, [placed.closure for placed in plan.programs])
+            _tell(talk, plan, where)
+            _remark(talk, session, plan)
+            _tell_owners(talk, plan, output)
+            target.examine(plan)
+            if form == "json":
+                plan.hints()
+            written = None
+            if output is not None and not dry_run:
+                with progress.shown(talk, plan) as record:
+                    written = target.write(record, output)
+            _hint(talk, hints)
         use = target.use(plan, written) if written is not None else None
         document = target.document(plan, written, use) if form == "json" else None
     _summary(talk, plan, written, use, document)
@@ -332,11 +332,19 @@ def _tell(talk: Talk, plan: Plan, where: surroundings.Where) -> None:
         talk.note(f"{name}: missing, as allowed")
 
 
-def _hint(talk: Talk, plan: Plan) -> None:
-    """Hints are notes, and take longer to find than anything else that is told: if somebody wants
-    to hear them, they were looked for while the output was written."""
+def _hints(
+    talk: Talk, plan: Plan, form: str, *, writes: bool
+) -> AbstractContextManager[hinting.Look]:
+    """What gives the hints. They are notes, and take longer to find than anything else that is
+    told: what is to be done besides is done meanwhile. A document has them in any case, and nothing
+    is written if they cannot be found."""
+    beside = writes and form == "text" and not talk.quiet
+    return hinting.beside(plan.hints) if beside else nullcontext(plan.hints)
+
+
+def _hint(talk: Talk, hints: hinting.Look) -> None:
     try:
-        for hint in () if talk.quiet else plan.hints():
+        for hint in () if talk.quiet else hints():
             talk.note(str(hint))
     except ElfpackError as e:  # the output is whole
         talk.warning(str(e))

@@ -402,6 +402,27 @@ def _writing(out: Path, before: set[str]) -> bool:
         return False  # renamed while it was looked at
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_the_whole_group(number: signal.Signals, here: Path) -> None:
+    """Who writes looks for hints by a copy of itself; it is sent to the one process alone."""
+    _much(here)
+    plant(here, {"out": None})
+    with subprocess.Popen(
+        [*COMMAND, "layer", "./app", "--add", "much", "-o", "out/new.tar"],
+        cwd=here,
+        env=environment(),
+        preexec_fn=_heed_signals,
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        while not _writing(here / "out", set()):
+            assert process.poll() is None, "it ended before it was seen to write"
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == 2
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
 def test_killed_run_does_not_hinder_the_next(here: Path) -> None:
     _much(here)
     plant(here, {"out": None})

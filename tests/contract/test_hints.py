@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 import elfpack
+from tests.cli import elfpack as command
 from tests.contract.tree import LIBC, NO_FILES, Content, library, program, static, system
 
 
@@ -229,3 +231,18 @@ def test_hints(case: Case, tmp_path: Path) -> None:
     assert all(part in told for part in case.hints), told
     if not case.add:
         assert all(e.reason.source in ("program", "library", *PLACED) for e in plan.entries)
+
+
+def _one_processor() -> None:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+def test_the_command_tells_the_same_whoever_looks_for_them(tmp_path: Path) -> None:
+    """A copy of the process, if there is a processor for it."""
+    system(tmp_path, {**OPENS, **OPENED})
+    layer = ("layer", "--root", tmp_path, "/app", "-o", "a.tar")
+    both = [command(*layer, cwd=tmp_path, preexec=p) for p in (None, _one_processor)]
+    assert [ran.status for ran in both] == [0, 0]
+    assert both[0].err == both[1].err
+    assert [line for line in both[0].err if "--with dlopen=strings" in line] == both[0].err[:1]
+    assert both[0].err[1].startswith("elfpack: note: a.tar: ")
