@@ -7,7 +7,7 @@ import os
 
 from elfpack.blob import Blob, Reading
 from elfpack.errors import OutputError
-from elfpack.pack.copying import BLOCK, copy_run
+from elfpack.pack.copying import BLOCK, IN_KERNEL, copy_run
 from elfpack.paths import encode
 from elfpack.planning.entry import SET_ID, Directory, Entry, HardLink, Plan, Regular, Symlink
 
@@ -71,7 +71,7 @@ def _write(blob: Blob, path: bytes, buffer: memoryview) -> None:
                     os.lseek(fd, left, os.SEEK_CUR)
                     reading.skip(left)
                 else:
-                    copy_run(reading, fd, buffer)
+                    copy_run(reading, fd, IN_KERNEL, buffer)
         if is_hole:
             os.ftruncate(fd, blob.size)
     finally:

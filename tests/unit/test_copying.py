@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -23,7 +24,8 @@ from elfpack.pack.tar import members
 from elfpack.planning.entry import Plan, Reason, Regular
 
 MEGABYTE = 1 << 20
-WAYS = ("copy_file_range", "sendfile")
+WAYS = ("splice", "copy_file_range", "sendfile")
+"""In the kernel, for a tar; a tree is written without the first."""
 
 
 def _opened(path: Path) -> FileSource:
@@ -84,8 +86,9 @@ def test_a_large_file_does_not_pass_through(
 ) -> None:
     large = plan_of(tmp_path / "d")
     write(large, str(tmp_path / "x.tar"))
-    assert calls["copy_file_range"] == 4  # a megabyte each, so that progress can be shown
-    assert calls["preadv"] == calls["pread"] == calls["sendfile"] == 0
+    assert calls["splice"] == 2 * 4  # a megabyte each, so that progress can be shown
+    assert calls["preadv"] == calls["pread"] == 0
+    assert calls["copy_file_range"] == calls["sendfile"] == 0
     assert calls["write"] == 2  # its header; what is behind it
     assert (tmp_path / "x.tar").read_bytes() == tar_of(large)
 
@@ -98,7 +101,15 @@ def test_small_files_are_written_together(tmp_path: Path, calls: Counter[str]) -
     written = write(small, str(tmp_path / "x.tar"))
     assert calls["preadv"] <= 1000 + written.size // BLOCK
     assert calls["write"] == -(-written.size // BLOCK)
-    assert calls["copy_file_range"] == calls["sendfile"] == 0
+    assert not any(calls[way] for way in WAYS)
+
+
+def test_a_tree_shares_what_can_be_shared(
+    files: list[Path], tmp_path: Path, calls: Counter[str]
+) -> None:
+    write(plan_of(tmp_path / "d"), f"{tmp_path}/x/")
+    assert calls["copy_file_range"] == 4
+    assert calls["splice"] == calls["preadv"] == 0
 
 
 @pytest.mark.parametrize("output", ["x.tar", "x.tar.gz", "x.tar.zst", "x/"])
@@ -157,7 +168,7 @@ def _refusing(number: int) -> Callable[..., int]:
 
 
 @pytest.mark.parametrize("output", ["x.tar", "x/"])
-@pytest.mark.parametrize("refused", [WAYS[:1], WAYS[1:], WAYS])
+@pytest.mark.parametrize("refused", [WAYS[:1], WAYS[:2], WAYS[1:], WAYS])
 @pytest.mark.parametrize("number", REFUSALS)
 def test_the_next_way_is_taken(
     number: int,
@@ -193,6 +204,50 @@ def test_ways_that_stop_in_the_middle(
     monkeypatch.setattr(os, "copy_file_range", short_range)
     monkeypatch.setattr(os, "sendfile", short_sending)
     _write_and_compare(files, tmp_path, output)
+
+
+@pytest.mark.parametrize("often", [2, 3, 5])
+@pytest.mark.parametrize("number", [0, errno.EINVAL])
+def test_what_is_left_in_the_pipe_is_not_written(
+    number: int, often: int, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither twice nor in another place: into the pipe less than was asked for, out of it in
+    parts, and after some of them no more."""
+    splice = os.splice
+    turns = iter(range(10**9))
+
+    def short(source: int, target: int, size: int, *offset: int) -> int:
+        if offset:
+            return splice(source, target, min(size, 170_001), *offset)
+        if next(turns) % often == often - 1:
+            return _refusing(number)()
+        return splice(source, target, min(size, 50_001))
+
+    monkeypatch.setattr(os, "splice", short)
+    _write_and_compare(files, tmp_path, "x.tar")
+
+
+@pytest.mark.parametrize("call", ["pipe", "fcntl"])
+def test_a_pipe_that_is_not_to_be_had(
+    call: str,
+    files: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    calls: Counter[str],
+) -> None:
+    """More descriptors, or more pages in pipes, than a user may have."""
+    monkeypatch.setattr({"pipe": os, "fcntl": fcntl}[call], call, _refusing(errno.EPERM))
+    before = os.listdir("/proc/self/fd")
+    _write_and_compare(files, tmp_path, "x.tar")
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert calls["splice"] == 0
+    assert calls["copy_file_range"]
+
+
+def test_no_descriptor_is_left(files: list[Path], tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    write(plan_of(*files), str(tmp_path / "x.tar"))
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_writes_that_take_less(
@@ -236,7 +291,7 @@ def test_a_pipe_gets_copies(files: list[Path], tmp_path: Path, calls: Counter[st
         write_pieces(members(plan), writing, "-")
         os.close(writing)
         assert read.result() == tar_of(plan)
-    assert calls["copy_file_range"] == calls["sendfile"] == 0
+    assert not any(calls[way] for way in WAYS)
 
 
 # What goes wrong
