@@ -84,17 +84,16 @@ def _gnu_range(source: Source, layout: Layout, address: int) -> range:
     last = max(struct.unpack(f"{order}{len(raw) // 4}I", raw), default=0)
     if last < first or not last:
         return range(first, first)
-    # The chain of the last symbol ends with an odd hash. Read in pieces: chains are short.
+    # The chain of the last symbol ends with an odd hash. Chains are short: few words are looked at.
     at = table + buckets * 4 + (last - first) * 4
     while at < source.size:
         piece = source.pread(4096, at)
-        words = struct.unpack(f"{order}{len(piece) // 4}I", piece[: len(piece) // 4 * 4])
-        for number, word in enumerate(words):
+        for (word,) in struct.iter_unpack(f"{order}I", piece[: len(piece) // 4 * 4]):
+            last += 1
             if word & 1:
-                return range(first, last + number + 1)
+                return range(first, last)
         if len(piece) < 4096:
             break
-        last += len(words)
         at += len(piece)
     raise ElfFault("ELF file with a hash chain that does not end")
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from elfpack import late
 from elfpack.blob import Source
+from elfpack.elf import constants as c
 from elfpack.elf.constant import Paths, constants, paths
 from elfpack.elf.golang import GoProgram, read_go
 from elfpack.elf.layout import ElfFault, Layout, read_layout
@@ -27,6 +28,8 @@ from elfpack.runtime.module import Found
 K = TypeVar("K")
 V = TypeVar("V")
 _NOTE_ABI_TAG = 1
+_STARTING_CODE = 1024
+"""Bytes; what crti.o and crtbeginS.o have, with the ways to what they call, are some 300."""
 # What a stripped static program shows of the look-ups that it carries: names of glibc's internal
 # functions in assertions (nss/XXX-lookup.c), and names of files that only one function reads.
 _LOOKUP = late.pattern(rb"\0(__nss_[a-z]+_lookup2)(?=\0)")
@@ -126,6 +129,15 @@ class Contents:
         read = partial(constants, pattern=pattern, most=1, layout=self._layout(hit))
         found = self._once(self._held, (hit.identity, pattern.pattern), hit, read, ())
         return bool(found)
+
+    def is_data(self, hit: Hit) -> bool:
+        """Whether a library holds data alone, as ICU's 30 MB: it needs no other, and has no more
+        code than what compilers put into each."""
+        layout = self._read(hit).layout
+        if layout is None or hit.elf.kind != "library" or hit.elf.needed:
+            return False
+        loaded = [s for s in layout.segments if s.type == c.PT_LOAD]
+        return sum(s.filesz for s in loaded if s.flags & c.PF_X) < _STARTING_CODE
 
     def paths(self, hit: Hit) -> Paths:
         read = partial(paths, layout=self._layout(hit))

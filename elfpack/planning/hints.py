@@ -254,7 +254,7 @@ class _Listing:
 
 def _plugins(this: Object, seen: _Seen, told: set[str]) -> Iterator[Finding]:
     """Directories of shared objects whose paths are compiled into an object."""
-    if seen.view.is_own(this):
+    if seen.view.is_own(this) or seen.view.is_data(this):
         return
     for path in seen.compiled(this):
         real = seen.directory(path)

@@ -130,6 +130,10 @@ class ClosureView:
         """Whether an object is one of glibc's own libraries, or the loader."""
         return is_glibc_own(this.hit, self._closures[this.position[0]])
 
+    def is_data(self, this: Object) -> bool:
+        """Whether an object does nothing."""
+        return self._contents.is_data(this.hit)
+
     def programs(self, this: Object) -> tuple[Hit, ...]:
         """The programs that load an object."""
         return tuple(

@@ -86,10 +86,28 @@ CASES = [
         "plug-ins of a library, in a list of paths",
         {
             "/app": program("liba.so"),
-            "/lib/liba.so": library("liba.so", content=strings("x", "/no/such:/opt/plugins/")),
+            "/lib/liba.so": library("liba.so", LIBC, content=strings("/no/such:/opt/plugins/")),
             "/opt/plugins/a.so.1": PLUGIN,
         },
         ("no-plugins liba.so",),
+    ),
+    Case(
+        "plug-ins of a library that needs no other, and has code",
+        {
+            "/app": program("liba.so"),
+            "/lib/liba.so": library("liba.so", content=PATHS + bytes(1024)),
+            "/opt/plugins/a.so": PLUGIN,
+        },
+        ("no-plugins liba.so",),
+    ),
+    Case(
+        "a library that is nothing but data",
+        {
+            "/app": program("liba.so"),
+            "/lib/liba.so": library("liba.so", content=PATHS),
+            "/opt/plugins/a.so": PLUGIN,
+        },
+        (),
     ),
     Case(
         "plug-ins named in quotes, as OpenSSL does",
