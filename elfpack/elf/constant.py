@@ -4,8 +4,8 @@ By segments, as loaders see it: a file without section headers tells as much.
 """
 
 import re
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, Protocol
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
@@ -38,18 +38,18 @@ def constants(
     Raises:
         ElfFault: the file is broken before its segments are reached.
     """
-    found: dict[bytes, None] = {}
-    group = 1 if pattern.groups else 0
-    for piece, begin, end in _pieces(source, layout):
-        for match in pattern.finditer(piece, begin):
-            if match.start() >= end:
-                break
-            text = _whole(piece, match) if whole else match[group]
-            if text is not None:
-                found[text] = None
-            if len(found) >= most:
-                return tuple(found)
-    return tuple(found)
+    strings = _Strings(pattern, whole=whole, most=most)
+    _go_through(source, layout, strings)
+    return tuple(strings.found)
+
+
+def constants_and_paths(
+    source: Source, pattern: re.Pattern[bytes], layout: Layout | None = None
+) -> "tuple[tuple[bytes, ...], Paths]":
+    """What :func:`constants` finds of whole strings, and :func:`paths`, in one reading."""
+    strings, listed = _Strings(pattern, whole=True, most=MOST), _Paths()
+    _go_through(source, layout, strings, listed)
+    return tuple(strings.found), listed.found()
 
 
 class Paths(NamedTuple):
@@ -73,9 +73,56 @@ def paths(source: Source, layout: Layout | None = None) -> Paths:
     Raises:
         ElfFault: the file is broken before its segments are reached.
     """
-    alone: dict[bytes, None] = {}
-    listed: dict[bytes, None] = {}
-    for piece, begin, end in _pieces(source, layout):
+    found = _Paths()
+    _go_through(source, layout, found)
+    return found.found()
+
+
+class _Look(Protocol):
+    def at(self, piece: bytes, begin: int, end: int) -> bool:
+        """Look at a piece of a file, see :func:`_pieces`; returns whether that was enough."""
+
+
+def _go_through(source: Source, layout: Layout | None, *looks: _Look) -> None:
+    left: Sequence[_Look] = looks
+    for piece in _pieces(source, layout):
+        left = [look for look in left if not look.at(*piece)]
+        if not left:
+            break
+
+
+class _Strings:
+    """Matches of a pattern, as :func:`constants` tells."""
+
+    def __init__(self, pattern: re.Pattern[bytes], *, whole: bool, most: int) -> None:
+        self.found: dict[bytes, None] = {}
+        self._pattern = pattern
+        self._group = 1 if pattern.groups else 0
+        self._is_whole = whole
+        self._most = most
+
+    def at(self, piece: bytes, begin: int, end: int) -> bool:
+        for match in self._pattern.finditer(piece, begin):
+            if match.start() >= end:
+                break
+            text = _whole(piece, match) if self._is_whole else match[self._group]
+            if text is not None:
+                self.found[text] = None
+            if len(self.found) >= self._most:
+                return True
+        return False
+
+
+class _Paths:
+    def __init__(self) -> None:
+        self._alone: dict[bytes, None] = {}
+        self._listed: dict[bytes, None] = {}
+
+    def found(self) -> Paths:
+        return Paths(tuple(self._alone), tuple(self._listed))
+
+    def at(self, piece: bytes, begin: int, end: int) -> bool:
+        alone, listed = self._alone, self._listed
         for match in _LISTED.finditer(piece, begin):
             start = match.start()
             if start >= end:
@@ -86,9 +133,7 @@ def paths(source: Source, layout: Layout | None = None) -> Paths:
                 whole = _ALONE.match(piece, start)
                 if whole is not None:
                     alone[whole[0]] = None
-        if len(listed) >= MOST and len(alone) >= MOST:
-            break
-    return Paths(tuple(alone), tuple(listed))
+        return len(listed) >= MOST and len(alone) >= MOST
 
 
 def _whole(piece: bytes, match: re.Match[bytes]) -> bytes | None:

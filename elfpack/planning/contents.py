@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from elfpack import late
 from elfpack.blob import Source
 from elfpack.elf import constants as c
-from elfpack.elf.constant import Paths, constants, paths
+from elfpack.elf.constant import Paths, constants, constants_and_paths, paths
 from elfpack.elf.golang import GoProgram, read_go
 from elfpack.elf.layout import ElfFault, Layout, read_layout
 from elfpack.elf.notes import Note, notes_of, read_notes
@@ -142,6 +142,15 @@ class Contents:
     def paths(self, hit: Hit) -> Paths:
         read = partial(paths, layout=self._layout(hit))
         return self._once(self._paths, hit.identity, hit, read, Paths((), ()))
+
+    def go_through(self, hit: Hit, pattern: re.Pattern[bytes]) -> None:
+        """Read at once what :meth:`strings`, of whole ones, and :meth:`paths` will be asked for."""
+        key = hit.identity, pattern.pattern, True
+        if key not in self._strings and hit.identity not in self._paths:
+            read = partial(constants_and_paths, pattern=pattern, layout=self._layout(hit))
+            nothing: tuple[tuple[bytes, ...], Paths] = (), Paths((), ())
+            both = self._once({}, key, hit, read, nothing)
+            self._strings[key], self._paths[hit.identity] = both
 
     def _layout(self, hit: Hit) -> Layout | None:
         """The layout of a file that was read before."""

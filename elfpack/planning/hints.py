@@ -19,7 +19,7 @@ from elfpack.planning.entry import Plan
 from elfpack.planning.view import ClosureView
 from elfpack.root.node import Root
 from elfpack.root.walk import Walker
-from elfpack.runtime.dlopen import named
+from elfpack.runtime.dlopen import ENDING, OPENING, named
 from elfpack.runtime.go import ZONES, go_time_zones
 from elfpack.runtime.module import Evidence, Object
 
@@ -85,8 +85,11 @@ _INTERPRETERS = (
 def hints(plan: Plan, view: ClosureView, files: Files, image: Root) -> Iterator[Finding]:
     """What should be told of a plan. ``image`` is the plan as a tree, ``files`` are the root's."""
     inside = Walker(image)
+    traced = any(entry.reason.source == "strace" for entry in plan.entries)
+    for this, _ in () if traced else view.importing(OPENING):
+        view.go_through(this, ENDING)
     yield from _shell(view, inside)
-    if any(entry.reason.source == "strace" for entry in plan.entries):
+    if traced:
         return  # a run has shown what else is used
     yield from _scripts(plan)
     yield from _opened(view, inside)

@@ -156,6 +156,10 @@ class ClosureView:
     def holds(self, this: Object, pattern: re.Pattern[bytes]) -> bool:
         return self._contents.holds(this.hit, pattern)
 
+    def go_through(self, this: Object, pattern: re.Pattern[bytes]) -> None:
+        """Who will ask for :meth:`paths`, and for whole :meth:`strings`, has both read at once."""
+        self._contents.go_through(this.hit, pattern)
+
     def paths(self, this: Object) -> Paths:
         """The paths that are compiled into an object."""
         return self._contents.paths(this.hit)

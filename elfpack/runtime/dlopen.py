@@ -17,8 +17,8 @@ from elfpack.runtime.nearest import did_you_mean
 
 STRINGS = "strings"
 _VALUES = (SUGGESTED, STRINGS)
-_OPENING = ("dlopen", "dlmopen")
-_ENDING = late.pattern(rb"\.so(?:\.[0-9]{1,9}){0,4}(?=\0)")
+OPENING = ("dlopen", "dlmopen")
+ENDING = late.pattern(rb"\.so(?:\.[0-9]{1,9}){0,4}(?=\0)")
 """The end of a string that may name a library."""
 _NAME = late.pattern(r"(?:/(?:[^/%$]+/)+)?[A-Za-z0-9_][A-Za-z0-9_.+-]*\.so(?:\.[0-9]+)*\Z")
 
@@ -90,8 +90,8 @@ def _entry(view: View, this: Object, entry: Opens) -> Iterator[Addition]:
 
 def named(view: View) -> Iterator[tuple[Object, str, Found]]:
     """What stands as a string in an object that opens libraries, and is one where it looks."""
-    for this, _ in view.importing(_OPENING):
-        for raw in view.strings(this, _ENDING, whole=True):
+    for this, _ in view.importing(OPENING):
+        for raw in view.strings(this, ENDING, whole=True):
             name = decode(raw)
             if _NAME.match(name) and not view.excluded(name) and not view.loaded(this, name):
                 found = view.opened_by(this, name)

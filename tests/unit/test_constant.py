@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from elfpack.blob import from_bytes
-from elfpack.elf.constant import LONGEST, MOST, constants, paths
+from elfpack.elf.constant import LONGEST, MOST, constants, constants_and_paths, paths
 from elfpack.elf.layout import ElfFault
 from tests.elfbuild import elf
 
@@ -132,3 +132,14 @@ def test_at_most_so_many_paths() -> None:
     text = b"\0" + b"".join(b"/usr/%d\0" % n for n in range(MOST + 50)) + b":/usr/x:"
     found = paths(from_bytes(segments((R, text)), "x").open())
     assert len(found.alone) == len(found.listed) == MOST
+
+
+@pytest.mark.parametrize("many", [1, MOST + 3])
+def test_both_in_one_reading(many: int) -> None:
+    """Whichever of the two has enough first."""
+    names = b"".join(b"\0lib%d.so" % number for number in range(many))
+    listed = b"".join(b"\0/opt/%d" % number for number in range(many))
+    for text in (names + b"\0/a/b:/c/d\0", listed + b"\0liba.so\0", b"\0/opt/lib.so\0"):
+        source = from_bytes(segments((R, text)), "x").open()
+        both = constants(source, END, whole=True), paths(source)
+        assert constants_and_paths(source, END) == both

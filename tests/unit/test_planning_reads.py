@@ -145,6 +145,18 @@ def test_constants_are_read_once() -> None:
     assert root.read["/lib64/lib1.so"] < 3.5 * found.node.size
 
 
+def test_names_and_paths_are_looked_for_in_one_reading() -> None:
+    """Of what opens libraries, and runs programs."""
+    large = f"exe imports=dlopen,execve,system soname={'x' * 300_000}"
+    root = CountingRoot({**WORLD, PROGRAMS[0]: large})
+    plan = make(Resolver(root), Options(), Request(programs=PROGRAMS[:1]))
+    before = root.read[PROGRAMS[0]]
+    plan.hints()
+    found = Walker(root).find(PROGRAMS[0])
+    assert not isinstance(found, int)
+    assert root.read[PROGRAMS[0]] - before < 1.5 * found.node.size
+
+
 def test_settle_reads_nothing_again(root: CountingRoot) -> None:
     """The loader's own bytes tell its rules, in the root and in the image."""
     assert root.opened[LOADER] <= 4
