@@ -121,6 +121,9 @@ class Closure(NamedTuple):
     :data:`MISSING`, :data:`EXCLUDED` or :data:`VDSO`."""
     filtees: tuple[tuple[int, ...], ...] = ()
     """The same for the names of its DT_AUXILIARY and DT_FILTER entries."""
+    secure: bool = False
+    """The program is set-id, or has capabilities: its loader does not trust its user."""
+    scripts: tuple[Script, ...] = ()
     unlisted: frozenset[int] = frozenset()
     """The positions of what the program itself filters: loaded before it, and not listed."""
     preloads: tuple[Preload, ...] = ()
@@ -128,9 +131,6 @@ class Closure(NamedTuple):
     excluded: tuple[str, ...] = ()
     refusal: Refusal | None = None
     """Where the loader would stop."""
-    secure: bool = False
-    """The program is set-id, or has capabilities: its loader does not trust its user."""
-    scripts: tuple[Script, ...] = ()
     searched: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """For each missing name, the places where it was looked for."""
     aliases: tuple[Alias, ...] = ()

@@ -74,6 +74,6 @@ def walk_common(program: Program, interpreter: Hit | None, search: Search) -> Cl
         (Role.NEEDED,) * count,
         tuple(targets),
         ((),) * count,
-        secure=search.system.secure,
-        scripts=program.scripts,
+        search.system.secure,
+        program.scripts,
     )

@@ -146,7 +146,7 @@ class Glibc:
         # 4. The one best entry of ld.so.cache. DF_1_NODEFLIB drops one in a system directory.
         if self._system.loader.cache is not None and not scope.secure_preload:
             cached = self._cached(name, scope.no_default)
-            yield SearchList(Kind.CACHE, files=() if cached is None else (cached,))
+            yield SearchList(Kind.CACHE, (), "", () if cached is None else (cached,))
         # 5. The directories compiled into the loader.
         if not scope.no_default:
             yield self._defaults

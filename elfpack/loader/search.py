@@ -135,7 +135,7 @@ class Search:
             return
         for places in self.rules.steps(name, scope):
             for path in places.files:
-                via = Via(places.kind, hwcaps=self._below(path))
+                via = Via(places.kind, "", "", self._below(path))
                 probe, answer = self._try(path, via)
                 yield probe, answer
                 if answer is not None:

@@ -56,11 +56,11 @@ def walk(
         (Role.NEEDED,) * count,
         tuple([row or () for row in state.targets]),
         ((),) * count,
+        search.system.secure,
+        program.scripts,
         preloads=tuple(state.preloads),
         excluded=tuple(state.excluded),
         refusal=state.refusal,
-        secure=search.system.secure,
-        scripts=program.scripts,
         aliases=tuple(state.aliases),
     )
     if state.roles or state.misses or state.filtees:

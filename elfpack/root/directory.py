@@ -224,6 +224,7 @@ def _node(fd: int, name: bytes) -> Node:
         found.st_mtime_ns,
         target,
         owner,
+        None,
     )
 
 

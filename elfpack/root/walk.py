@@ -78,7 +78,7 @@ class Walker:
                 return node
             # The links on the way are wanted only when something is packed: trace() tells them.
             if node.mode & FORMAT != S_IFLNK or not follow:
-                return Place(directory, name, node)
+                return Place(directory, name, node, ())
             place = self._linked(before, directory, node)
             if place is not None:
                 return place
@@ -105,7 +105,7 @@ class Walker:
                 return found
             directory, node = real, found
             if not node.is_link:
-                return Place(directory, name, node)
+                return Place(directory, name, node, ())
         return None
 
     def trace(self, path: str, *, follow: bool = True) -> Place | int:
