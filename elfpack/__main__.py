@@ -1,6 +1,6 @@
 """``python -m elfpack``."""
 
-from elfpack.cli import main
+from elfpack.cli import script
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(script())

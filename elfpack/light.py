@@ -49,7 +49,7 @@ else:
             lacking = cls._count - len(values)
             if not named and 0 < lacking <= len(cls._defaults):
                 return values + cls._defaults[-lacking:]
-            given = {**dict(zip(cls._fields, values)), **named}
+            given = {**dict(zip(cls._fields, values, strict=False)), **named}
             complete = {**cls._field_defaults, **given}
             if lacking < 0 or len(given) < len(values) + len(named) or len(complete) != cls._count:
                 raise TypeError(f"{cls.__name__} takes {', '.join(cls._fields)}, each once")
@@ -66,7 +66,7 @@ else:
             return made
 
         def _asdict(self):
-            return dict(zip(self._fields, self))
+            return dict(zip(self._fields, self, strict=True))
 
         def __repr__(self):
             told = ", ".join(f"{field}={value!r}" for field, value in self._asdict().items())

@@ -36,9 +36,9 @@ except ImportError as e:  # a python3 cut down to less than its library, as pyth
     )
     sys.exit(2)
 
-from elfpack.cli import main
+from elfpack.cli import script
 
-sys.exit(main())
+sys.exit(script())
 """
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status. The entry point of the script."""
+    """Run a command and return its exit status."""
     try:
         gc.disable()  # records have no cycles: looking for some takes up to a third of the time
         guard_descriptors()
@@ -20,6 +20,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         if "lief" not in sys.modules:  # which complains of what is left at the end
             gc.freeze()  # nor does Python look for cycles when it ends
+
+
+def script() -> int:
+    """The entry point of the installed script: :func:`main`, after which the process is gone.
+
+    To take apart what is in memory lasts longer than the work of some commands. Whoever watches the
+    process (a profiler, coverage) has something to do at its end.
+    """
+    status = main()
+    if sys.gettrace() is None and sys.getprofile() is None:
+        try:
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:  # it was closed when the process began
+                    stream.flush()
+        except OSError:
+            return status  # Python tells of it
+        os._exit(status)
+    return status
 
 
 def _run(argv: list[str]) -> int:

@@ -7,16 +7,14 @@ line does this: nobody else's threads or locks are in its process.
 import os
 import signal
 from collections.abc import Callable
-from typing import NamedTuple
 
-_LOST = 255
-"""The status of a copy that did not come to its end."""
+from elfpack.light import NamedTuple
 
 
 class Done(NamedTuple):
     """What a copy has done."""
 
-    status: int
+    answer: bytes
     """What its work returned."""
     output: bytes
     """What it wrote to standard output."""
@@ -25,12 +23,12 @@ class Done(NamedTuple):
 
 
 class Copy:
-    """A copy of this process that calls ``work``, and ends with its status, 0 to 254.
+    """A copy of this process that calls ``work``, and ends.
 
     Whoever makes one closes it. What it writes is kept in memory.
     """
 
-    def __init__(self, work: Callable[[], int]) -> None:
+    def __init__(self, work: Callable[[], bytes]) -> None:
         self._pid = 0
         self._kept: list[int] = []
         here = os.getpid()
@@ -38,8 +36,8 @@ class Copy:
         # ends.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            self._kept.append(os.memfd_create("output"))
-            self._kept.append(os.memfd_create("errors"))
+            for name in Done._fields:
+                self._kept.append(os.memfd_create(name))
             self._pid = os.fork()
             if not self._pid:
                 _end_with(work, mask, *self._kept)
@@ -47,7 +45,7 @@ class Copy:
             pass  # a limit, or a kernel or a Python that cannot: nothing is done beside
         finally:
             if os.getpid() != here:  # all that the caller would do is not the copy's
-                os._exit(_LOST)
+                os._exit(1)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def __del__(self) -> None:
@@ -56,8 +54,7 @@ class Copy:
     def done(self) -> Done | None:
         """What it has done, when it has ended; None if it did not come to its end, or there never
         was a copy: whoever wants the work done does it."""
-        status = self._wait()
-        return None if status == _LOST else Done(status, *map(_content, self._kept))
+        return Done(*map(_content, self._kept)) if self._has_ended_well() else None
 
     def close(self) -> None:
         """End it, wherever it is."""
@@ -66,28 +63,33 @@ class Copy:
                 os.kill(self._pid, 9)
             except ProcessLookupError:
                 pass
-            self._wait()
+            self._has_ended_well()
         while self._kept:
             os.close(self._kept.pop())
 
-    def _wait(self) -> int:
+    def _has_ended_well(self) -> bool:
+        """Waits for it."""
         if not self._pid:
-            return _LOST
+            return False
         try:
             status = os.waitpid(self._pid, 0)[1]
         except ChildProcessError:  # whoever started us wants to hear of no process that ends
             status = -1
         self._pid = 0
-        return os.WEXITSTATUS(status) if os.WIFEXITED(status) else _LOST
+        return status == 0
 
 
-def _end_with(work: Callable[[], int], mask: set[int], output: int, errors: int) -> None:
-    status = _LOST
+def _end_with(
+    work: Callable[[], bytes], mask: set[int], answer: int, output: int, errors: int
+) -> None:
+    status = 1
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.dup2(output, 1)
         os.dup2(errors, 2)
-        status = work()
+        with open(answer, "wb", closefd=False) as file:
+            file.write(work())
+        status = 0
     finally:
         os._exit(status)
 

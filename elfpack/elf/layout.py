@@ -271,12 +271,14 @@ def _struct(form: str) -> struct.Struct:
 
 
 def _parts(fields: tuple[int, ...], columns: Columns) -> Parts:
-    offset_at, vaddr_at, filesz_at, _, _ = columns
+    offset_at, vaddr_at, filesz_at = columns[:3]
     loads: list[tuple[int, int, int]] = []
     notes: list[int] = []
     end, is_loadable = 0, False
     dynamic = interpreter = -1
     for at, kind in zip(range(0, len(fields), FIELDS), fields[::FIELDS], strict=True):
+        if kind > c.PT_NOTE:  # half of a file's, of no meaning here
+            continue
         if kind == c.PT_LOAD:
             is_loadable = True
             size = fields[at + filesz_at]
@@ -310,7 +312,9 @@ def _dynamic(
     at = parts.dynamic
     if at < 0:
         return None
-    offset, address, room, memory, _ = [fields[at + column] for column in encoding.columns]
+    columns = encoding.columns
+    address, room = fields[at + columns.vaddr], fields[at + columns.filesz]
+    offset, memory = fields[at + columns.offset], fields[at + columns.memsz]
     for first, behind, shift in parts.loads:
         if first <= address < behind:
             offset = address + shift
@@ -342,7 +346,10 @@ def _entries(raw: bytes, encoding: Encoding) -> Dynamic:
     size, form = (8, "Q") if encoding.bits == 64 else (4, "I")
     words = _struct(f"{encoding.order}{len(raw) // (2 * size) * 2}{form}").unpack_from(raw)
     tags = words[::2]
-    return Dynamic(tags[: tags.index(c.DT_NULL)] if c.DT_NULL in tags else tags, words[1::2])
+    try:
+        return Dynamic(tags[: tags.index(c.DT_NULL)], words[1::2])
+    except ValueError:
+        return Dynamic(tags, words[1::2])
 
 
 def segments_of(source: Source, layout: Layout, kind: int) -> Iterator[tuple[Segment, bytes]]:

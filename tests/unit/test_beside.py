@@ -13,10 +13,10 @@ from elfpack.cli.beside import Copy, Done
 
 
 @pytest.fixture(name="copy")
-def _copy() -> Iterator[Callable[[Callable[[], int]], Copy]]:
+def _copy() -> Iterator[Callable[[Callable[[], bytes]], Copy]]:
     made: list[Copy] = []
 
-    def make(work: Callable[[], int]) -> Copy:
+    def make(work: Callable[[], bytes]) -> Copy:
         made.append(Copy(work))
         return made[-1]
 
@@ -27,43 +27,43 @@ def _copy() -> Iterator[Callable[[Callable[[], int]], Copy]]:
         os.waitpid(-1, os.WNOHANG)  # none is left
 
 
-Make = Callable[[Callable[[], int]], Copy]
+Make = Callable[[Callable[[], bytes]], Copy]
 
 
 def test_what_it_does_is_kept(copy: Make, capfd: pytest.CaptureFixture[str]) -> None:
-    def work() -> int:
+    def work() -> bytes:
         os.write(1, b"found\n" * 100_000)
         os.write(2, b"said\n")
-        return 1
+        return b"answer"
 
-    assert copy(work).done() == Done(1, b"found\n" * 100_000, b"said\n")
+    assert copy(work).done() == Done(b"answer", b"found\n" * 100_000, b"said\n")
     assert capfd.readouterr() == ("", "")
 
 
 def test_it_works_beside(copy: Make) -> None:
     reading, writing = os.pipe()
-    beside = copy(lambda: len(os.read(reading, 9)))
+    beside = copy(lambda: os.read(reading, 9))
     os.write(writing, b"words")
-    assert beside.done() == Done(5, b"", b"")
+    assert beside.done() == Done(b"words", b"", b"")
     os.close(reading)
     os.close(writing)
 
 
-def _raise(error: BaseException) -> int:
+def _raise(error: BaseException) -> bytes:
     raise error
 
 
-def _kill() -> int:
+def _kill() -> bytes:
     os.kill(os.getpid(), signal.SIGKILL)
-    return 0
+    return b""
 
 
-def _sleep() -> int:
+def _sleep() -> bytes:
     time.sleep(60)
-    return 0
+    return b""
 
 
-LOST: dict[str, Callable[[], int]] = {
+LOST: dict[str, Callable[[], bytes]] = {
     "error": lambda: _raise(ValueError("nobody sees it")),
     "exit": lambda: _raise(SystemExit(0)),
     "interrupt": lambda: _raise(KeyboardInterrupt()),
@@ -93,13 +93,13 @@ def test_without_a_copy_nothing_is_done(
         raise BlockingIOError(11, "too many")
 
     monkeypatch.setattr(os, call, refuse)
-    assert copy(lambda: 0).done() is None
+    assert copy(bytes).done() is None
 
 
 def test_without_word_of_ended_processes_nothing_is_done(copy: Make) -> None:
     """A process whose SIGCHLD is ignored is never told how another ended."""
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        assert copy(lambda: 0).done() is None
+        assert copy(bytes).done() is None
     finally:
         signal.signal(signal.SIGCHLD, before)
