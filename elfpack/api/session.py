@@ -65,11 +65,16 @@ def _while_open(
 
     @wraps(method)
     def guarded(self: Session, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        self._enter()
+        self._running.append(None)
         try:
+            # Looked at behind the entry: either this sees that close() was called, or that sees it.
+            if self._closed:
+                raise ClosedError("its session is closed", path=self.root, hint="make a new one")
             return method(self, *args, **kwargs)
         finally:
-            self._leave()
+            self._running.pop()
+            if self._closed and not self._running:
+                self._let_go()
 
     return guarded
 
@@ -121,10 +126,11 @@ class Session:
             cwd = working_directory() if top else "/"
         self._binder: Binder | None = None
         self.options = self._options(library_path, cwd, preload, top)
-        self._lock = allocate_lock()
-        self._running = 0
-        """Calls that have not ended, of all threads."""
+        self._running: list[None] = []
+        """An entry for each call that has not ended, of all threads: it comes and goes at once, by
+        one call of the list, which is quicker than a lock around a number."""
         self._closed = False
+        self._closing = allocate_lock()
 
     def _options(self, library_path: str, cwd: str, preload: str, top: bool) -> Options:
         cpu = self.cpu or (hwcaps.HOST if top else hwcaps.BASELINE)
@@ -156,24 +162,14 @@ class Session:
         Waits for nobody: calls that other threads are in come to their end, and the last of them
         lets go. A plan is written before its session is closed.
         """
-        with self._lock:
-            self._closed = True
-            idle = not self._running
-        if idle and self._own is not None:
-            self._own.close()
+        self._closed = True
+        if not self._running:
+            self._let_go()
 
-    def _enter(self) -> None:
-        with self._lock:
-            if self._closed:
-                raise ClosedError("its session is closed", path=self.root, hint="make a new one")
-            self._running += 1
-
-    def _leave(self) -> None:
-        with self._lock:
-            self._running -= 1
-            last = self._closed and not self._running
-        if last and self._own is not None:
-            self._own.close()
+    def _let_go(self) -> None:
+        with self._closing:
+            if self._own is not None:
+                self._own.close()
 
     @_while_open
     def resolve(self, program: Name, *, exclude: tuple[str, ...] = ()) -> Closure:

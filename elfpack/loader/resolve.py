@@ -110,8 +110,9 @@ class Resolver:
             return None
         if program.kind == "library" or (loader.libc == GLIBC and loader.version >= (2, 42)):
             return None
-        texts = (*program.hit.elf.needed, program.hit.elf.rpath, program.hit.elf.runpath)
-        if not any("ORIGIN" in (text or "") for text in (*texts, options.library_path)):
+        elf = program.hit.elf
+        texts = (*elf.needed, elf.rpath or "", elf.runpath or "", options.library_path)
+        if "ORIGIN" not in " ".join(texts):
             return None
         named = program._replace(hit=program.hit._replace(real_path=program.hit.path))
         return self.closure(named, options)
