@@ -4,43 +4,29 @@ Python runs one thread at a time, so that work in Python gains nothing by a thre
 line does this: nobody else's threads or locks are in its process.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 from collections.abc import Callable
 
-from elfpack.light import NamedTuple
-
-
-class Done(NamedTuple):
-    """What a copy has done."""
-
-    answer: bytes
-    """What its work returned."""
-    output: bytes
-    """What it wrote to standard output."""
-    errors: bytes
-    """And to standard error."""
-
 
 class Copy:
-    """A copy of this process that calls ``work``, and ends.
-
-    Whoever makes one closes it. What it writes is kept in memory.
-    """
+    """A copy of this process that calls ``work``, and ends. It prints nothing; its answer is kept
+    in memory. Whoever makes one closes it."""
 
     def __init__(self, work: Callable[[], bytes]) -> None:
         self._pid = 0
-        self._kept: list[int] = []
+        self._answer = -1
         here = os.getpid()
         # An interrupt between the fork and the note of its number would leave a copy that nobody
         # ends.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            for name in Done._fields:
-                self._kept.append(os.memfd_create(name))
+            self._answer = os.memfd_create("answer")
             self._pid = os.fork()
             if not self._pid:
-                _end_with(work, mask, *self._kept)
+                _end_with(work, mask, self._answer)
         except (OSError, AttributeError):
             pass  # a limit, or a kernel or a Python that cannot: nothing is done beside
         finally:
@@ -51,21 +37,26 @@ class Copy:
     def __del__(self) -> None:
         self.close()  # interrupted before who made it had it
 
-    def done(self) -> Done | None:
-        """What it has done, when it has ended; None if it did not come to its end, or there never
-        was a copy: whoever wants the work done does it."""
-        return Done(*map(_content, self._kept)) if self._has_ended_well() else None
+    def answer(self) -> bytes | None:
+        """What its work returned, when it has ended; None if it did not come to its end, or there
+        never was a copy: whoever wants the work done does it."""
+        if not self._has_ended_well():
+            return None
+        with open(self._answer, "rb", closefd=False) as file:
+            file.seek(0)  # where the copy wrote last is where it stands for both
+            return file.read()
 
     def close(self) -> None:
         """End it, wherever it is."""
         if self._pid:
             try:
-                os.kill(self._pid, 9)
+                os.kill(self._pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
             self._has_ended_well()
-        while self._kept:
-            os.close(self._kept.pop())
+        if self._answer >= 0:
+            os.close(self._answer)
+            self._answer = -1
 
     def _has_ended_well(self) -> bool:
         """Waits for it."""
@@ -79,22 +70,15 @@ class Copy:
         return status == 0
 
 
-def _end_with(
-    work: Callable[[], bytes], mask: set[int], answer: int, output: int, errors: int
-) -> None:
+def _end_with(work: Callable[[], bytes], mask: set[int], answer: int) -> None:
     status = 1
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.dup2(output, 1)
-        os.dup2(errors, 2)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
         with open(answer, "wb", closefd=False) as file:
             file.write(work())
         status = 0
     finally:
         os._exit(status)
-
-
-def _content(descriptor: int) -> bytes:
-    with open(descriptor, "rb", closefd=False) as file:
-        file.seek(0)  # where the copy wrote last is where it stands for both
-        return file.read()

@@ -31,7 +31,5 @@ def beside(look: Look) -> Iterator[Look]:
 
 
 def _read(copy: Copy) -> tuple[Finding, ...] | None:
-    done = copy.done()
-    if done is None:
-        return None
-    return tuple(Finding(*row) for row in marshal.loads(done.answer))
+    answer = copy.answer()
+    return None if answer is None else tuple(Finding(*row) for row in marshal.loads(answer))

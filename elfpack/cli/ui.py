@@ -19,38 +19,45 @@ class Talk:
     def __init__(self) -> None:
         self.quiet = False
         self.verbose = False
+        self.holds = False
+        """Nothing is written: the lines wait for :meth:`taken`."""
+        self._held: list[bytes] = []
 
     def error(self, error: ElfpackError | Finding | str) -> None:
-        _say("error", str(error))
+        self._say("error", str(error))
 
     def warning(self, text: str) -> None:
-        _say("warning", text)
+        self._say("warning", text)
 
     def note(self, text: str) -> None:
         """Silenced by ``-q``."""
         if not self.quiet:
-            _say("note", text)
-
-    def passed_on(self, raw: bytes) -> None:
-        """Lines that a copy of the process has made."""
-        _put(raw)
+            self._say("note", text)
 
     def explain(self, text: str) -> None:
         """A step of a search, told with ``-v``."""
         if self.verbose:
-            _say("note", text)
+            self._say("note", text)
 
+    def taken(self) -> bytes:
+        """The lines that are held, which are no longer."""
+        raw = b"".join(self._held)
+        self._held.clear()
+        return raw
 
-def _say(kind: str, text: str) -> None:
-    _put(encode(f"elfpack: {kind}: {printable(text)}\n"))
+    def put(self, raw: bytes) -> None:
+        """Whole lines, as :meth:`taken` gives them."""
+        if self.holds:
+            self._held.append(raw)
+            return
+        try:
+            while raw:
+                raw = raw[os.write(2, raw) :]
+        except OSError:
+            pass  # nobody listens: the exit status still tells
 
-
-def _put(raw: bytes) -> None:
-    try:
-        while raw:
-            raw = raw[os.write(2, raw) :]
-    except OSError:
-        pass  # nobody listens: the exit status still tells
+    def _say(self, kind: str, text: str) -> None:
+        self.put(encode(f"elfpack: {kind}: {printable(text)}\n"))
 
 
 class ReaderGone(Exception):
@@ -65,6 +72,8 @@ class Results:
         self._kept: list[bytes] = []
         self._size = 0
         self._terminal = os.isatty(1)
+        self.holds = False
+        """Nothing is written: the lines wait for :meth:`taken`."""
 
     def line(self, text: str) -> None:
         """One line. A terminal gets what could steer it in a visible form, a pipe the bytes."""
@@ -83,8 +92,15 @@ class Results:
     def write(self, raw: bytes) -> None:
         self._kept.append(raw)
         self._size += len(raw)
-        if self._size >= _FLUSH:
+        if self._size >= _FLUSH and not self.holds:
             self.flush()
+
+    def taken(self) -> bytes:
+        """What was not written, and will not be."""
+        raw = b"".join(self._kept)
+        self._kept.clear()
+        self._size = 0
+        return raw
 
     def flush(self) -> None:
         """
@@ -92,9 +108,7 @@ class Results:
             ReaderGone: it has seen enough.
             OutputError: standard output cannot be written.
         """
-        raw = b"".join(self._kept)
-        self._kept.clear()
-        self._size = 0
+        raw = self.taken()
         while raw:
             try:
                 raw = raw[os.write(1, raw) :]

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from elfpack.cli.beside import Copy, Done
+from elfpack.cli.beside import Copy
+
+Make = Callable[[Callable[[], bytes]], Copy]
 
 
 @pytest.fixture(name="copy")
-def _copy() -> Iterator[Callable[[Callable[[], bytes]], Copy]]:
+def _copy() -> Iterator[Make]:
     made: list[Copy] = []
 
     def make(work: Callable[[], bytes]) -> Copy:
@@ -27,24 +29,25 @@ def _copy() -> Iterator[Callable[[Callable[[], bytes]], Copy]]:
         os.waitpid(-1, os.WNOHANG)  # none is left
 
 
-Make = Callable[[Callable[[], bytes]], Copy]
-
-
-def test_what_it_does_is_kept(copy: Make, capfd: pytest.CaptureFixture[str]) -> None:
+def test_its_answer_is_kept(copy: Make, capfd: pytest.CaptureFixture[str]) -> None:
     def work() -> bytes:
-        os.write(1, b"found\n" * 100_000)
-        os.write(2, b"said\n")
-        return b"answer"
+        os.write(1, b"nobody hears it\n")
+        os.write(2, b"nor this\n")
+        return b"found\n" * 100_000
 
-    assert copy(work).done() == Done(b"answer", b"found\n" * 100_000, b"said\n")
+    assert copy(work).answer() == b"found\n" * 100_000
     assert capfd.readouterr() == ("", "")
+
+
+def test_no_words_are_an_answer(copy: Make) -> None:
+    assert copy(bytes).answer() == b""
 
 
 def test_it_works_beside(copy: Make) -> None:
     reading, writing = os.pipe()
     beside = copy(lambda: os.read(reading, 9))
     os.write(writing, b"words")
-    assert beside.done() == Done(b"words", b"", b"")
+    assert beside.answer() == b"words"
     os.close(reading)
     os.close(writing)
 
@@ -75,7 +78,7 @@ LOST: dict[str, Callable[[], bytes]] = {
 def test_one_that_does_not_end_well_has_done_nothing(
     how: str, copy: Make, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert copy(LOST[how]).done() is None
+    assert copy(LOST[how]).answer() is None
     assert capfd.readouterr() == ("", "")
 
 
@@ -93,13 +96,13 @@ def test_without_a_copy_nothing_is_done(
         raise BlockingIOError(11, "too many")
 
     monkeypatch.setattr(os, call, refuse)
-    assert copy(bytes).done() is None
+    assert copy(bytes).answer() is None
 
 
 def test_without_word_of_ended_processes_nothing_is_done(copy: Make) -> None:
     """A process whose SIGCHLD is ignored is never told how another ended."""
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        assert copy(bytes).done() is None
+        assert copy(bytes).answer() is None
     finally:
         signal.signal(signal.SIGCHLD, before)
