@@ -10,8 +10,10 @@ pcHeader; cmd/link/internal/ld/pcln.go.
 
 import re
 import struct
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
+from sys import intern
 from typing import Final, NamedTuple
 
 from elfpack import late
@@ -25,12 +27,25 @@ _FROM_C: Final = "crosscall2"
 """Source: runtime/cgo/asm_*.s."""
 
 
+class Names(tuple[str, ...]):
+    """Names in their order. A set of them would take six times the memory, and a root may have many
+    programs."""
+
+    __slots__ = ()
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str):
+            return False
+        at = bisect_left(self, name)
+        return at < len(self) and self[at] == name
+
+
 class GoProgram(NamedTuple):
     version: str
     """``go1.19.8``; empty if it cannot be told."""
     settings: tuple[tuple[str, str], ...]
     """Build settings: ``("CGO_ENABLED", "0")``. Programs have them since Go 1.18."""
-    functions: frozenset[str]
+    functions: Names
     """The names of the functions that are linked in, or inlined into those that are:
     ``crypto/x509.(*CertPool).AddCert``. The linker leaves out what cannot be reached. Packages
     named after a host (``github.com/...``), which most of a large program is, are not listed."""
@@ -175,20 +190,22 @@ class _Table(NamedTuple):
     """As struct has it."""
 
 
-def _functions(source: Source, layout: Layout) -> frozenset[str]:
+def _functions(source: Source, layout: Layout) -> Names:
     table = _table(source, layout)
     if table is None:
-        return frozenset()
+        return Names()
     pieces = _scattered(source, table) if table.magic == _GO_1_2 else _in_a_row(source, table)
-    return frozenset(islice(chain.from_iterable(map(_listed, pieces)), _KEPT_MOST))
+    return Names(sorted(set(islice(chain.from_iterable(map(_listed, pieces)), _KEPT_MOST))))
 
 
 def _listed(names: bytes) -> list[str]:
     """Of names with a NUL behind each those that are not of a package that is named after a host:
-    ``example.org/a/b.F``."""
+    ``example.org/a/b.F``. Interned: a thousand programs have the same ones, of Go's library."""
     found = dict.fromkeys(decode(names).split("\0"))
     return [
-        name for name in found if name and ((slash := name.find("/")) < 0 or slash < name.find("."))
+        intern(name)
+        for name in found
+        if name and ((slash := name.find("/")) < 0 or slash < name.find("."))
     ]
 
 

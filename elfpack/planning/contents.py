@@ -66,8 +66,8 @@ class Contents:
         self._linked: dict[tuple[int, int], _Linked] = {}
         self._tables: list[tuple[tuple[int, int], dict[bytes, int], list[tuple[bytes, int]]]] = []
         """As :attr:`_Linked.imports`, of the objects that were indexed, by their identities."""
-        self._imported: set[bytes] = set()
-        """All their names: few of those that are asked for are among them."""
+        self._imported: dict[bytes, bytes] = {}
+        """All their names, one object for each: few of those that are asked for are among them."""
         self._versions: dict[tuple[int, int], SymbolVersions | None] = {}
         self._carried: dict[tuple[int, int], tuple[Mapping[str, str], str | None]] = {}
         self._go: dict[tuple[int, int], GoProgram | None] = {}
@@ -99,8 +99,9 @@ class Contents:
             return
         linked.indexed = True
         numbers, more = linked.imports
+        one = self._imported.setdefault
+        numbers = {one(name, name): number for name, number in numbers.items()}
         self._tables.append((hit.identity, numbers, more))
-        self._imported.update(numbers)
         linked.imports = {}, []
 
     def versions(self, hit: Hit) -> SymbolVersions | None:

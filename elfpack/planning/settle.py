@@ -220,12 +220,13 @@ def _opened(
     ]
     if closure.kind != "library":
         openers.append((None, None))
+    machine = closure.hits[0].elf.abi[:3]
     for opener, number in openers:
         by = places.get(opener) if opener is not None else None
         opens = here[0].opener(closure, options, number)
         opens_there = image.resolver.opener(again, inside, by)
         for one in opened.get(opener, ()):
-            if closure.hits[0].elf.abi[:3] != one.hit.elf.abi[:3]:
+            if one.hit.elf.abi[:3] != machine:
                 continue
             hit = opens(one.name)
             if hit is None or hit.identity != one.hit.identity:

@@ -291,16 +291,13 @@ class ClosureView:
     # What is opened at run time
 
     def opened_by_libc(self, name: str) -> tuple[Found, ...]:
+        # Nothing is kept for each program: the searches keep what they found, and a root may have
+        # a thousand programs, each of which may open hundreds of modules.
         found: dict[tuple[int, int], Found] = {}
-        known = self._contents.opened
         for number, opens in self._openers():
-            key = number, None, name
-            if key not in known:
-                hit = opens(name)
-                known[key] = None if hit is None else Found(hit, (number, None))
-            one = known[key]
-            if one is not None:
-                found.setdefault(one.hit.identity, one)
+            hit = opens(name)
+            if hit is not None and hit.identity not in found:
+                found[hit.identity] = Found(hit, (number, None))
         return tuple(found.values())
 
     def _openers(self) -> Sequence[tuple[int, Callable[[str], Hit | None]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tarfile
 from collections import Counter
 from pathlib import Path
 
@@ -143,3 +144,23 @@ def test_memory_of_a_layer_with_many_files(programs: tuple[str, list[str]], tmp_
     root, names = programs
     out = str(tmp_path / "out.tar")
     assert ran(tmp_path, "layer", "-q", "--root", root, *names, "-o", out)[1] < 100
+
+
+def test_memory_of_programs_that_open_many_modules(tmp_path: Path) -> None:
+    """Each of a thousand programs may open each of glibc's conversion modules."""
+    modules = [f"M{number}" for number in range(250)]
+    words = "".join(f"module {name}// INTERNAL {name} 1\\n" for name in modules)
+    table = {
+        **GLIBC,
+        # As a path that is compiled in.
+        "/lib64/libc.so.6": "lib soname=libc.so.6 runpath=/lib64/gconv/gconv-modules.cache",
+        "/lib64/gconv/gconv-modules": f"text {words}",
+        **{f"/lib64/gconv/{name}.so": "lib needs=libc.so.6" for name in modules},
+        **{f"/bin/{n}": "exe needs=libc.so.6 imports=iconv_open" for n in range(1200)},
+    }
+    root = str(on_disk(table, tmp_path / "root"))
+    out = str(tmp_path / "out.tar")
+    names = [f"/bin/{n}" for n in range(1200)]
+    assert ran(tmp_path, "layer", "-q", "--root", root, *names, "-o", out)[1] < 80
+    with tarfile.open(out) as tar:
+        assert "lib64/gconv/M249.so" in tar.getnames()

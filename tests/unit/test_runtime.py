@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from elfpack.elf import constants as c
-from elfpack.elf.golang import GoProgram
+from elfpack.elf.golang import GoProgram, Names
 from elfpack.runtime import MODULES, module
 from elfpack.runtime.databases import ACCOUNTS, DATABASES
 from elfpack.runtime.go import go_time_zones
@@ -22,7 +22,7 @@ LOOKUP = ("net.(*Resolver).goLookupIPCNAMEOrder", "net.readServices", "net.readP
 
 def golang(*functions: str, libc: str | None = None, imports: tuple[str, ...] = ()) -> Thing:
     """A program of Go; with a libc it is a dynamic one."""
-    return Thing("/go", imports, libc=libc, go=GoProgram("go1.19", (), frozenset(functions)))
+    return Thing("/go", imports, libc=libc, go=GoProgram("go1.19", (), Names(sorted(functions))))
 
 
 def pure(*functions: str, **more: object) -> SmallView:

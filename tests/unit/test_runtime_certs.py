@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from elfpack.elf.golang import GoProgram
+from elfpack.elf.golang import GoProgram, Names
 from elfpack.errors import RequestError
 from elfpack.formats import pem
 from elfpack.runtime.certs import Certs
@@ -48,7 +48,7 @@ GIT = (
     *GNUTLS,
     _library("libcurl-gnutls.so.4", b"\0/etc/ssl/certs\0", ("libgnutls.so.30",)),
 )
-GO = (Thing("/exe", go=GoProgram("go1.19.8", (), frozenset(("crypto/x509.loadSystemRoots",)))),)
+GO = (Thing("/exe", go=GoProgram("go1.19.8", (), Names(("crypto/x509.loadSystemRoots",)))),)
 LINKED = b"\0SSL_CERT_FILE\0/usr/local/ssl\0/usr/local/ssl/cert.pem\0/usr/local/ssl/certs\0"
 LIBSSL = b"\0SSL_CTX_new_ex\0"
 RUST = f"SSL_CERT_DIRSSL_CERT_FILE/etc/ssl/cert.pem{DEBIAN}/etc/pki".encode()
@@ -170,7 +170,8 @@ CASES = [
         "Go without the system's certificates",
         (
             Thing(
-                "/exe", go=GoProgram("go1.19.8", (), frozenset(("crypto/x509.ParseCertificate",)))
+                "/exe",
+                go=GoProgram("go1.19.8", (), Names(("crypto/x509.ParseCertificate",))),
             ),
         ),
         CERT_PEM,

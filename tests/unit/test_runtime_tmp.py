@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from elfpack.elf.golang import GoProgram
+from elfpack.elf.golang import GoProgram, Names
 from elfpack.runtime.tmp import Tmp
 from tests.smallview import SmallView, Thing, glibc, musl, shown
 
@@ -28,7 +28,7 @@ def test_by_evidence(symbol: str) -> None:
     "function", ["os.CreateTemp", "os.MkdirTemp", "io/ioutil.TempFile", "io/ioutil.TempDir"]
 )
 def test_go(function: str) -> None:
-    program = GoProgram("go1.19", (), frozenset({function}))
+    program = GoProgram("go1.19", (), Names((function,)))
     (made,) = Tmp().propose(SmallView((Thing("/app", go=program, libc=None),), None), None)
     assert str(made.evidence) == f"{function}, linked into /app"
 
