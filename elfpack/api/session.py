@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from _thread import allocate_lock
+from _thread import RLock
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from types import TracebackType
@@ -130,7 +130,7 @@ class Session:
         """An entry for each call that has not ended, of all threads: it comes and goes at once, by
         one call of the list, which is quicker than a lock around a number."""
         self._closed = False
-        self._closing = allocate_lock()
+        self._closing = RLock()
 
     def _options(self, library_path: str, cwd: str, preload: str, top: bool) -> Options:
         cpu = self.cpu or (hwcaps.HOST if top else hwcaps.BASELINE)
@@ -315,13 +315,16 @@ class Session:
             output=output,
             config=config or PLAIN,
         )
-        record = self.planned(request)
+        record = self._planned(request)  # close() in the middle of this call does not end it
         record.hints()  # while the root can be read
         return Plan(record, self)
 
     @_while_open
     def planned(self, request: Request) -> Record:
         """The plan for a request, whose hints are looked for when they are asked for."""
+        return self._planned(request)
+
+    def _planned(self, request: Request) -> Record:
         from elfpack.planning.make import make
 
         options = self.plan_options._replace(secure=request.keep_privileges)

@@ -25,19 +25,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 def script() -> int:
     """The entry point of the installed script: :func:`main`, after which the process is gone.
 
-    To take apart what is in memory lasts longer than the work of some commands. Whoever watches the
-    process (a profiler, coverage) has something to do at its end.
+    To take apart what is in memory lasts longer than the work of some commands.
     """
     status = main()
-    if sys.gettrace() is None and sys.getprofile() is None:
-        try:
-            for stream in (sys.stdout, sys.stderr):
-                if stream is not None:  # it was closed when the process began
-                    stream.flush()
-        except OSError:
-            return status  # Python tells of it
-        os._exit(status)
-    return status
+    if _is_watched():
+        return status
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # it was closed when the process began
+                stream.flush()
+    except OSError:
+        return status  # Python tells of it
+    os._exit(status)
+
+
+def _is_watched() -> bool:
+    """Whether a profiler, a debugger or coverage has something to do at the end of the process."""
+    if sys.gettrace() is not None or sys.getprofile() is not None:
+        return True
+    monitoring = getattr(sys, "monitoring", None)  # since Python 3.12
+    return monitoring is not None and any(monitoring.get_tool(n) for n in range(6))
 
 
 def _run(argv: list[str]) -> int:

@@ -18,6 +18,8 @@ class Copy:
     def __init__(self, work: Callable[[], bytes]) -> None:
         self._pid = 0
         self._answer = -1
+        if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+            return  # nobody would be told how it ended, nor that its number is another's by now
         here = os.getpid()
         # An interrupt between the fork and the note of its number would leave a copy that nobody
         # ends.
@@ -64,7 +66,7 @@ class Copy:
             return False
         try:
             status = os.waitpid(self._pid, 0)[1]
-        except ChildProcessError:  # whoever started us wants to hear of no process that ends
+        except ChildProcessError:  # somebody else has heard of its end
             status = -1
         self._pid = 0
         return status == 0
@@ -77,6 +79,7 @@ def _end_with(work: Callable[[], bytes], mask: set[int], answer: int) -> None:
         nowhere = os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
+        os.close(nowhere)
         with open(answer, "wb", closefd=False) as file:
             file.write(work())
         status = 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 MANY = 200
-"""Programs that are worth to be shared among the processors."""
+"""Programs that are worth a copy of the process, which takes half of them."""
 
 
 class Asked(NamedTuple):
@@ -69,33 +69,41 @@ def run(talk: Talk, asked: Asked) -> int:
         shown = Shown(Results(), talk, len(asked.programs) > 1 or parts is not None, session)
         if asked.symbols:
             shown = shown._replace(symbols=_symbols(shown, asked))
-        check = _Check(session, talk, asked.allow_missing, where)
 
-        def work(programs: Iterable[str | Failure]) -> int:
-            results = _checked(session.resolve_many(programs, exclude=asked.exclude), check)
+        def work(programs: Iterable[str | Failure], results: Results, talk: Talk) -> int:
+            check = _Check(session, talk, asked.allow_missing, where)
+            found = _checked(session.resolve_many(programs, exclude=asked.exclude), check)
             if shown.symbols is not None:
-                results = shown.symbols.checked(results)
-            return _show(asked)(results, shown)
+                found = shown.symbols.checked(found)
+            return _show(asked)(found, shown._replace(results=results, talk=talk))
 
         status = _run(asked, parts, shown, work)
     shown.results.flush()
     return status
 
 
-Work = Callable[[Iterable[str | Failure]], int]
+Work = Callable[[Iterable[str | Failure], Results, Talk], int]
 """Shows the closures of programs; the exit status that they ask for."""
 
 
 def _run(asked: Asked, parts: tuple[Part, ...] | None, shown: Shown, work: Work) -> int:
+    programs: Iterable[str | Failure] = asked.programs
     if parts is not None:
         from elfpack.cli.names import names
 
-        return work(names(parts, shown.results.flush))
-    if len(asked.programs) < MANY or asked.form != "ldd" or asked.symbols:
-        return work(asked.programs)  # one document, or symbols that are looked up once for all
-    from elfpack.cli.shared import share
+        programs = names(parts, shown.results.flush)
+    elif _is_shared(asked, shown.talk):
+        from elfpack.cli.shared import share
 
-    return share(asked.programs, work, shown.results, shown.talk)
+        return share(asked.programs, work, shown.results, shown.talk)
+    return work(programs, shown.results, shown.talk)
+
+
+def _is_shared(asked: Asked, talk: Talk) -> bool:
+    """Whether there are many programs, each of which can be shown by itself. What ``-v`` tells is
+    too much to be held until its turn comes."""
+    many = len(asked.programs) >= MANY
+    return many and asked.form == "ldd" and not (asked.symbols or talk.verbose)
 
 
 def _listed(asked: Asked, talk: Talk) -> tuple[Part, ...] | None:

@@ -8,24 +8,33 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from elfpack.cli.beside import Copy
-from elfpack.cli.ui import Results, Talk
+from elfpack.cli.ui import HeldResults, HeldTalk, Results, Talk
+from elfpack.light import NamedTuple
 from elfpack.processors import processors
 
 _FEWEST = 100
-"""Programs that are worth a copy of the process."""
+"""Programs for each process: fewer are not worth one."""
 _MOST = 4
 """Processes: each finds anew what it has in common with the others."""
 _PARTS = 4
 """Parts of a round for each process, on the average: processors are not equally fast."""
 _ROUND = 2048
 """Programs that are shared at a time: what is said of them is kept until all are done."""
+_DESCRIPTORS = 512
+"""Open files that a process may have, or it works alone: what it opens for its copies must not be
+what it lacks for its work."""
 
-Work = Callable[[Sequence[str]], int]
+Work = Callable[[Sequence[str], Results, Talk], int]
 """Shows some programs; the exit status that they ask for."""
 
 
-_Said = tuple[int, bytes, bytes]
-"""What was said of a part: its status, the results, the lines on standard error."""
+class _Said(NamedTuple):
+    """What was said of a part."""
+
+    status: int
+    results: bytes
+    lines: list[bytes]
+    """On standard error."""
 
 
 def share(programs: Sequence[str], work: Work, results: Results, talk: Talk) -> int:
@@ -38,55 +47,81 @@ def share(programs: Sequence[str], work: Work, results: Results, talk: Talk) -> 
 
 def _round(programs: Sequence[str], work: Work, results: Results, talk: Talk) -> int:
     count = min(processors(), _MOST, len(programs) // _FEWEST)
-    if count < 2:
-        return work(programs)
+    if count < 2 or os.sysconf("SC_OPEN_MAX") < _DESCRIPTORS:
+        return work(programs, results, talk)
     size = -(-len(programs) // (count * _PARTS))
     parts = [programs[at : at + size] for at in range(0, len(programs), size)]
     results.flush()
-    said = _together(count, partial(_take, parts, work, results, talk), len(parts))
+
+    def held(part: Sequence[str]) -> _Said:
+        wanted, lines = HeldResults(results), HeldTalk(talk)
+        return _Said(work(part, wanted, lines), wanted.taken(), lines.taken())
+
+    said = _together(count, partial(_take, parts, held), len(parts))
     status = 0
     for number, part in enumerate(parts):
-        if number not in said:  # whoever took it did not come to an end
-            status = max(status, work(part))
+        if number not in said:
+            status = max(status, work(part, results, talk))
             continue
-        wanted, output, errors = said[number]
-        talk.put(errors)
-        results.write(output)
-        status = max(status, wanted)
+        for line in said[number].lines:
+            talk.put(line)
+        results.write(said[number].results)
+        status = max(status, said[number].status)
     return status
 
 
-def _together(count: int, take: Callable[[int], dict[int, _Said]], parts: int) -> dict[int, _Said]:
-    """What this process and its copies have done of the parts, by their numbers. Whoever has done
-    one takes the next from a pipe that holds the number of each."""
-    numbers, end = os.pipe()
+_Numbers = Callable[[], int]
+"""Gives the next part to whoever asks, -1 when all are given."""
+_Take = Callable[[_Numbers], dict[int, _Said]]
+
+
+def _together(count: int, take: _Take, parts: int) -> dict[int, _Said]:
+    """What this process and its copies have done of the parts, by their numbers: of those that
+    something went wrong with, nothing. Whoever has done one takes the next from a pipe that holds
+    the number of each."""
+    try:
+        reading, end = os.pipe()
+    except OSError:
+        return {}
     os.write(end, bytes(range(parts)))
     os.close(end)
+    here = os.getpid()
+
+    def numbers() -> int:
+        number = os.read(reading, 1)
+        return number[0] if number else -1
+
+    def of_copy() -> int:
+        return numbers() if os.getppid() == here else -1  # nobody is there to say it
+
     copies: list[Copy] = []
     try:
         for _ in range(count - 1):
-            copies.append(Copy(lambda: marshal.dumps(take(numbers))))
+            copies.append(Copy(lambda: marshal.dumps(_plain(take(of_copy)))))
         said = take(numbers)
         for copy in copies:
             answer = copy.answer()
-            said.update({} if answer is None else marshal.loads(answer))
+            rows = [] if answer is None else marshal.loads(answer)
+            said.update({number: _Said(*row) for number, row in rows})
         return said
     finally:
-        os.close(numbers)
+        os.close(reading)
         for copy in copies:
             copy.close()
 
 
 def _take(
-    parts: list[Sequence[str]], work: Work, results: Results, talk: Talk, numbers: int
+    parts: list[Sequence[str]], held: Callable[[Sequence[str]], _Said], numbers: _Numbers
 ) -> dict[int, _Said]:
-    """Do one part after the other. Nothing is written: another may be before it."""
+    """Do one part after the other."""
     said: dict[int, _Said] = {}
-    results.holds = talk.holds = True
-    try:
-        while number := os.read(numbers, 1):
-            status = work(parts[number[0]])
-            said[number[0]] = status, results.taken(), talk.taken()
-        return said
-    finally:
-        results.holds = talk.holds = False
+    while (number := numbers()) >= 0:
+        try:
+            said[number] = held(parts[number])
+        except Exception:
+            break  # it comes again when it is this part's turn
+    return said
+
+
+def _plain(said: dict[int, _Said]) -> list[tuple[int, tuple[object, ...]]]:
+    return [(number, tuple(one)) for number, one in said.items()]

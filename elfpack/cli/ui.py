@@ -19,9 +19,6 @@ class Talk:
     def __init__(self) -> None:
         self.quiet = False
         self.verbose = False
-        self.holds = False
-        """Nothing is written: the lines wait for :meth:`taken`."""
-        self._held: list[bytes] = []
 
     def error(self, error: ElfpackError | Finding | str) -> None:
         self._say("error", str(error))
@@ -39,25 +36,32 @@ class Talk:
         if self.verbose:
             self._say("note", text)
 
-    def taken(self) -> bytes:
-        """The lines that are held, which are no longer."""
-        raw = b"".join(self._held)
-        self._held.clear()
-        return raw
-
-    def put(self, raw: bytes) -> None:
-        """Whole lines, as :meth:`taken` gives them."""
-        if self.holds:
-            self._held.append(raw)
-            return
+    def put(self, line: bytes) -> None:
+        """Write a line, at once: who interrupts or does not read finds whole ones."""
         try:
-            while raw:
-                raw = raw[os.write(2, raw) :]
+            while line:
+                line = line[os.write(2, line) :]
         except OSError:
             pass  # nobody listens: the exit status still tells
 
     def _say(self, kind: str, text: str) -> None:
         self.put(encode(f"elfpack: {kind}: {printable(text)}\n"))
+
+
+class HeldTalk(Talk):
+    """Lines that wait until somebody takes them."""
+
+    def __init__(self, like: Talk) -> None:
+        super().__init__()
+        self.quiet, self.verbose = like.quiet, like.verbose
+        self._held: list[bytes] = []
+
+    def put(self, line: bytes) -> None:
+        self._held.append(line)
+
+    def taken(self) -> list[bytes]:
+        held, self._held = self._held, []
+        return held
 
 
 class ReaderGone(Exception):
@@ -72,8 +76,6 @@ class Results:
         self._kept: list[bytes] = []
         self._size = 0
         self._terminal = os.isatty(1)
-        self.holds = False
-        """Nothing is written: the lines wait for :meth:`taken`."""
 
     def line(self, text: str) -> None:
         """One line. A terminal gets what could steer it in a visible form, a pipe the bytes."""
@@ -92,11 +94,11 @@ class Results:
     def write(self, raw: bytes) -> None:
         self._kept.append(raw)
         self._size += len(raw)
-        if self._size >= _FLUSH and not self.holds:
+        if self._size >= _FLUSH:
             self.flush()
 
     def taken(self) -> bytes:
-        """What was not written, and will not be."""
+        """What is kept, and will not be written."""
         raw = b"".join(self._kept)
         self._kept.clear()
         self._size = 0
@@ -125,6 +127,17 @@ class Results:
                 raise OutputError(
                     reason, path="standard output", hint="write to a file or a pipe that is open"
                 ) from e
+
+
+class HeldResults(Results):
+    """Lines that wait until somebody takes them."""
+
+    def __init__(self, like: Results) -> None:
+        super().__init__()
+        self._terminal = like._terminal
+
+    def flush(self) -> None:
+        """Keeps them."""
 
 
 def _visible(text: str) -> str:

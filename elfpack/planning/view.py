@@ -131,7 +131,7 @@ class ClosureView:
         return is_glibc_own(this.hit, self._closures[this.position[0]])
 
     def is_data(self, this: Object) -> bool:
-        """Whether an object does nothing."""
+        """Whether an object is data alone: it opens nothing."""
         return self._contents.is_data(this.hit)
 
     def programs(self, this: Object) -> tuple[Hit, ...]:

@@ -26,7 +26,7 @@ FLOORS = (
     ("loader",),
     ("elf", "root"),
     ("formats",),
-    ("blob", "paths", "errors", "late", "light", "processors"),
+    ("blob", "paths", "errors", "late", "light", "records", "processors"),
 )
 """From the top. A room may import itself and the floors below; the ground floor is one room."""
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -115,7 +115,7 @@ def _loaded(*arguments: str) -> set[str]:
 
 NEVER = ("json", "hashlib", "tarfile", "pathlib", "lief", "elftools", "subprocess")
 PLAIN_LOADS = {
-    "elfpack": ("blob", "errors", "late", "light", "paths"),
+    "elfpack": ("blob", "errors", "late", "light", "paths", "records"),
     "elfpack.api": ("host", "names", "resolve", "session"),
     "elfpack.cli": ("deps_run", "ending", "plain", "surroundings", "ui"),
     "elfpack.elf": ("constants", "file", "layout", "notes", "reader", "strings"),

@@ -9,13 +9,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
 import elfpack
 from elfpack import Closure, Failure, RequestError, Session
+from elfpack.api import request
 from elfpack.errors import SeveralErrors
+from elfpack.planning.request import Request
 from elfpack.root.directory import _DESCRIPTORS
 from tests.contract.tree import LIBC, library, program, static, system
 
@@ -304,3 +306,18 @@ def test_images_that_are_let_go(world: Path, tmp_path: Path) -> None:
     assert _descriptors() == before
     with pytest.raises(elfpack.InputError):
         next(elfpack.images(tmp_path / "none.tar"))
+
+
+def test_closed_while_a_plan_is_made(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call comes to its end."""
+    session = Session(world)
+    make = request.make_request
+
+    def closing(*given: Any, **named: Any) -> Request:
+        session.close()
+        return make(*given, **named)
+
+    monkeypatch.setattr(request, "make_request", closing)
+    assert session.plan(["/bin/static"]).entries
+    with pytest.raises(RequestError, match="closed"):
+        session.plan(["/bin/static"])

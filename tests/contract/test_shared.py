@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -37,7 +39,7 @@ def _on(count: int) -> Callable[[], None]:
     return lambda: os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
-@pytest.mark.parametrize("options", [(), ("-v",), ("--why", "liba.so.1"), ("--exclude", "libc*")])
+@pytest.mark.parametrize("options", [(), ("-q",), ("--why", "liba.so.1"), ("--exclude", "libc*")])
 def test_the_same_is_said(root: Path, options: tuple[str, ...]) -> None:
     given = ("deps", "--root", str(root), *options, *_programs())
     alone, together = (elfpack(*given, preexec=_on(count)) for count in (1, 4))
@@ -51,9 +53,9 @@ def _processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared, "processors", lambda: 3)
 
 
-def _shared(names: Sequence[str], work: Callable[[Sequence[str], Results, Talk], int]) -> int:
-    results, talk = Results(), Talk()
-    status = shared.share(names, lambda part: work(part, results, talk), results, talk)
+def _shared(names: Sequence[str], work: shared.Work) -> int:
+    results = Results()
+    status = shared.share(names, work, results, Talk())
     results.flush()
     return status
 
@@ -135,3 +137,83 @@ def test_an_interrupt_is_told_once(root: Path) -> None:
     if ran.said("error")[-1].startswith("interrupted"):
         assert ran.stderr.count(b"interrupted") == 1
         assert ran.status == 2
+
+
+@pytest.mark.usefixtures("processors")
+def test_what_goes_wrong_is_met_in_its_turn(capfd: pytest.CaptureFixture[str]) -> None:
+    """Whoever had the part: all that is before it is told."""
+
+    def work(part: Sequence[str], results: Results, talk: Talk) -> int:
+        for name in part:
+            if name == "700":
+                raise MemoryError
+            talk.note(name)
+        return 0
+
+    with pytest.raises(MemoryError):
+        _shared(NAMES, work)
+    noted = [line.removeprefix("elfpack: note: ") for line in capfd.readouterr().err.splitlines()]
+    assert noted == NAMES[:700]
+
+
+@pytest.mark.usefixtures("processors")
+@pytest.mark.parametrize("short", ["pipe", "sysconf"])
+def test_without_room_for_copies_it_is_done_here(
+    short: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def pipe() -> tuple[int, int]:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(os, short, pipe if short == "pipe" else lambda name: 100)
+
+    def work(part: Sequence[str], results: Results, talk: Talk) -> int:
+        results.line(str(os.getpid()))
+        return 0
+
+    assert _shared(NAMES, work) == 0
+    assert set(capfd.readouterr().out.split()) == {str(os.getpid())}
+
+
+@pytest.mark.usefixtures("processors")
+def test_lines_are_written_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who does not read for a while, or interrupts, finds whole lines."""
+    written: list[bytes] = []
+    write = os.write
+
+    def kept(descriptor: int, raw: bytes) -> int:
+        if descriptor == 2:
+            written.append(raw)
+            return len(raw)
+        return write(descriptor, raw)
+
+    monkeypatch.setattr(os, "write", kept)
+
+    def work(part: Sequence[str], results: Results, talk: Talk) -> int:
+        for name in part:
+            talk.note(name)
+        return 0
+
+    _shared(NAMES, work)
+    assert written == [f"elfpack: note: {name}\n".encode() for name in NAMES]
+
+
+def test_who_is_alone_takes_no_more(tmp_path: Path) -> None:
+    """A copy whose process was killed ends with its part."""
+    code = (
+        "import os, sys, time\n"
+        "from elfpack.cli import shared\n"
+        "from elfpack.cli.ui import Results, Talk\n"
+        "def work(part, results, talk):\n"
+        "    open(sys.argv[1] + '/' + part[0], 'w').close()\n"
+        "    time.sleep(0.2)\n"
+        "    return 0\n"
+        "shared.processors = lambda: 4\n"
+        "shared.share([str(n) for n in range(2000)], work, Results(), Talk())\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) as running:
+        while len(list(tmp_path.iterdir())) < 4:
+            time.sleep(0.01)
+        running.kill()
+        running.wait()
+    time.sleep(0.5)
+    assert len(list(tmp_path.iterdir())) <= 8, "of 16 parts"

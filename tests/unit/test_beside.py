@@ -99,8 +99,12 @@ def test_without_a_copy_nothing_is_done(
     assert copy(bytes).answer() is None
 
 
-def test_without_word_of_ended_processes_nothing_is_done(copy: Make) -> None:
-    """A process whose SIGCHLD is ignored is never told how another ended."""
+def test_without_word_of_ended_processes_there_is_no_copy(
+    copy: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process whose SIGCHLD is ignored is never told how another ended; its number may be that of
+    a stranger when it is to be ended."""
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("a copy"))
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
         assert copy(bytes).answer() is None

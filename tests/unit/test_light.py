@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import pickle
 import typing
 from collections.abc import Callable
@@ -73,3 +74,34 @@ def test_has_what_it_is_given_and_no_more() -> None:
             make()
     with pytest.raises(AttributeError):
         Light("x").nothing = 1  # type: ignore[attr-defined]
+
+
+def test_wrong_fields_are_named() -> None:
+    wrong: dict[str, Callable[[], object]] = {
+        "lacks name": lambda: Light(),  # type: ignore[call-arg]
+        "takes 3 values, not 4": lambda: Light("x", 1, None, 2),  # type: ignore[call-arg]
+        "not take nothing": lambda: Light("x", nothing=1),  # type: ignore[call-arg]
+        "not take name": lambda: Light("x", name="y"),  # type: ignore[misc]
+        "takes 3 values, not 2": lambda: Light._make(("x", 2)),
+    }
+    for message, make in wrong.items():
+        with pytest.raises(TypeError, match=message):
+            make()
+    with pytest.raises(ValueError, match="has no nothing"):
+        Light("x")._replace(nothing=1)  # type: ignore[call-arg]
+
+
+def test_a_class_may_be_derived_from_one() -> None:
+    class Mixin(abc.ABC):  # noqa: B024
+        def shout(self) -> str:
+            return str(self).upper()
+
+    class Derived(Light, Mixin):
+        more: int = 3
+
+    record = Derived("x", 4)
+    record.more = 5
+    assert record == Light("x", 4)
+    assert record._replace(name="y") == ("y", 4, None)
+    assert type(record._replace(name="y")) is Derived
+    assert record.shout() == "DERIVED(NAME='X', NUMBER=4, OTHER=NONE)"
