@@ -53,14 +53,15 @@ else:
             complete = {**cls._field_defaults, **given}
             if lacking < 0 or len(given) < len(values) + len(named) or len(complete) != cls._count:
                 raise TypeError(f"{cls.__name__} takes {', '.join(cls._fields)}, each once")
-            return map(complete.__getitem__, cls._fields)
+            # A list tells its length: a tuple that is cut to its own stays in Python's store.
+            return [complete[field] for field in cls._fields]
 
         @classmethod
         def _make(cls, values):
             return cls(*values)
 
         def _replace(self, /, **changes):
-            made = _tuple(type(self), map(changes.pop, self._fields, self))
+            made = _tuple(type(self), list(map(changes.pop, self._fields, self)))
             if changes:
                 raise ValueError(f"{type(self).__name__} has no {', '.join(changes)}")
             return made

@@ -3,13 +3,19 @@
 By segments, as loaders see it: a file without section headers tells as much.
 """
 
-import re
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, Protocol
+from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from elfpack import late
 from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.layout import Layout, read_layout
+from elfpack.light import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import re
+    from typing import Final
 
 LONGEST = 4096
 """Bytes of a match, the NULs around it included."""
@@ -45,7 +51,7 @@ def constants(
 
 def constants_and_paths(
     source: Source, pattern: re.Pattern[bytes], layout: Layout | None = None
-) -> "tuple[tuple[bytes, ...], Paths]":
+) -> tuple[tuple[bytes, ...], Paths]:
     """What :func:`constants` finds of whole strings, and :func:`paths`, in one reading."""
     strings, listed = _Strings(pattern, whole=True, most=MOST), _Paths()
     _go_through(source, layout, strings, listed)
@@ -63,8 +69,8 @@ class Paths(NamedTuple):
 
 # A slash is rare: it is looked for first, and what stands before it only where there is one. The
 # NUL behind a path may be the one before the next.
-_LISTED: Final = re.compile(rb"/(?<=[\0:\"]/)[!-9;-~]{3,1000}?(?=[\0:\"])")
-_ALONE: Final = re.compile(rb"/[!-9;-~]{3,1000}(?=\0)")
+_LISTED: Final = late.pattern(rb"/(?<=[\0:\"]/)[!-9;-~]{3,1000}?(?=[\0:\"])")
+_ALONE: Final = late.pattern(rb"/[!-9;-~]{3,1000}(?=\0)")
 
 
 def paths(source: Source, layout: Layout | None = None) -> Paths:

@@ -8,12 +8,17 @@ add_module(), insert_module(); iconv/gconv_charset.c, gconv_parse_code(); iconv/
 strip(); iconv/gconv_builtin.h.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
-from typing import Final, NamedTuple
 
 from elfpack import late
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.paths import decode
+
+if TYPE_CHECKING:
+    from typing import Final
 
 INTERNAL: Final = "INTERNAL"
 _UCS4, _UCS2, _UTF8 = "ISO-10646/UCS4/", "ISO-10646/UCS2/", "ISO-10646/UTF8/"

@@ -6,7 +6,6 @@ Source: RFC 7468; OpenSSL crypto/pem/pem_lib.c, PEM_read_bio_ex().
 from __future__ import annotations
 
 import binascii
-import re
 from collections.abc import Iterable
 
 from elfpack import late
@@ -21,9 +20,8 @@ _MARKED = late.pattern(
     rb"-{2,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{2,5}|PuTTY-User-Key-File-[0-9]"
 )
 _ALONE = late.pattern(
-    rb"^(?:\xef\xbb\xbf)?[ \t]*"
+    rb"(?m)^(?:\xef\xbb\xbf)?[ \t]*"
     rb"-{4,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}[ \t\r]*$",
-    re.MULTILINE,
 )
 _HEADER = late.pattern(rb"(?:Proc-Type|DEK-Info|Comment|Version|Subject|Charset|Hash):[^\n\\]*")
 _BETWEEN = late.pattern(rb"\\[nrt]|[\s\"',|>]+")

@@ -11,13 +11,13 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from elfpack.errors import InputError, RequestError
 from elfpack.formats import oci, reference
 from elfpack.formats.compression import Buffer
 from elfpack.formats.oci import Descriptor, Image, Platform
 from elfpack.formats.reference import Reference
+from elfpack.light import NamedTuple
 from elfpack.pack import output as out
 from elfpack.pack.atomic import new_file, new_tree, write_all
 from elfpack.pack.copying import blocks

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 from elfpack.errors import OutputError, RequestError
 from elfpack.formats.compression import Buffer, gzip, zstd
+from elfpack.light import NamedTuple
 from elfpack.pack import leftover, marker
 from elfpack.pack.atomic import check_file, check_tree, new_file, new_tree, target, write_all
 from elfpack.pack.copying import BLOCK, blocks, write_pieces

@@ -7,9 +7,9 @@ layer may carry: OCI image-spec, layer.md. A sparse file is written in full, as 
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
 
 from elfpack.blob import Blob
+from elfpack.light import NamedTuple
 from elfpack.paths import encode
 from elfpack.planning.entry import Directory, Entry, HardLink, Plan, Regular, Symlink
 

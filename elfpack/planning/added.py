@@ -3,9 +3,9 @@
 import errno
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from elfpack.errors import Finding, InputError
+from elfpack.light import NamedTuple
 from elfpack.loader.files import Files
 from elfpack.paths import matches, normal
 from elfpack.planning.request import Request, Wanted

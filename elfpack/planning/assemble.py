@@ -8,6 +8,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 from elfpack.blob import from_bytes
 from elfpack.errors import Finding, RequestError
@@ -362,7 +363,7 @@ def assemble(
     missing: tuple[str, ...],
 ) -> Plan:
     """The plan of what came together."""
-    entries = tuple(assembly.entries())
+    entries = in_order(tuple(assembly.entries()))
     first = next((p.closure.hits[0].elf.abi for p in programs if p.closure.hits), None)
     return Plan(
         entries=entries,
@@ -375,3 +376,11 @@ def assemble(
         findings=tuple(dict.fromkeys((*findings, *assembly.findings))),
         missing=missing,
     )
+
+
+def in_order(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """What every writer relies on."""
+    keys = (sort_key(entry.path) for entry in entries)
+    if any(a >= b for a, b in pairwise(keys)):
+        raise AssertionError("entries of a plan are sorted and each path occurs once")
+    return entries

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, TypeVar
 
 from elfpack import late
 from elfpack.blob import Source
@@ -17,6 +15,7 @@ from elfpack.elf.notes import Note, notes_of, read_notes
 from elfpack.elf.sections import defined_functions
 from elfpack.elf.symbols import SymbolVersions, imported_names, symbol_versions
 from elfpack.errors import InputError
+from elfpack.light import TYPE_CHECKING
 from elfpack.loader.files import Files
 from elfpack.loader.identify import GLIBC
 from elfpack.loader.records import Hit
@@ -25,8 +24,13 @@ from elfpack.root.walk import Place
 from elfpack.runtime import older_static
 from elfpack.runtime.module import Found
 
-K = TypeVar("K")
-V = TypeVar("V")
+if TYPE_CHECKING:
+    import re
+    from typing import Any, TypeVar
+
+    K = TypeVar("K")
+    V = TypeVar("V")
+
 _NOTE_ABI_TAG = 1
 _STARTING_CODE = 1024
 """Bytes; what crti.o and crtbeginS.o have, with the ways to what they call, are some 300."""

@@ -6,8 +6,9 @@ directory it is the directory alone, also if it was listed: what the run used of
 lines.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
-from typing import ClassVar, Final, NamedTuple
 
 from elfpack.blob import Source, chunks
 from elfpack.elf.file import Abi, ElfFile
@@ -15,6 +16,7 @@ from elfpack.elf.reader import read
 from elfpack.errors import InputError
 from elfpack.formats import pem
 from elfpack.formats.strace import split
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.paths import join, normal
 from elfpack.runtime.module import (
     OPENED,
@@ -28,7 +30,12 @@ from elfpack.runtime.module import (
     Lacking,
     View,
 )
-from elfpack.runtime.traced import How, Run, Use, used
+from elfpack.runtime.traced import Run, Use, used
+
+if TYPE_CHECKING:
+    from typing import ClassVar, Final
+
+    from elfpack.runtime.traced import How
 
 COMMAND: Final = "strace -f -e trace=%file,execve -o LOG PROGRAM"
 _WORDS: Final[dict[How, str]] = {

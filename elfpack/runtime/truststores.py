@@ -1,12 +1,16 @@
 """Where TLS libraries look for CA certificates, read from their bytes."""
 
-import re
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
 
 from elfpack import late
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.paths import decode, parent
 from elfpack.runtime.module import Evidence, Object, View
+
+if TYPE_CHECKING:
+    from typing import Final
 
 
 class Store(NamedTuple):
@@ -38,7 +42,9 @@ CONVENTIONAL: Final = Store(
 _CERT_PEM = "/cert.pem"
 # Rust ends its strings with no NUL.
 _CONVENTIONAL = late.pattern(
-    "|".join(re.escape(f) for f in CONVENTIONAL.files if not f.endswith(_CERT_PEM)).encode()
+    "|".join(f for f in CONVENTIONAL.files if not f.endswith(_CERT_PEM))
+    .replace(".", r"\.")
+    .encode()
 )
 # What of crypto/x509 is linked in only where certificates are verified by the system's, since
 # Go 1.9. Source: go src/crypto/x509/root_unix.go, root.go.
