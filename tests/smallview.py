@@ -114,6 +114,9 @@ class SmallView:
     def holds(self, this: Object, pattern: re.Pattern[bytes]) -> bool:
         return bool(self.strings(this, pattern))
 
+    def has(self, this: Object, text: bytes) -> bool:
+        return text in self._thing(this).content
+
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
         return tuple(text for o, k, text in self._thing(this).notes if (o, k) == (owner, kind))
 

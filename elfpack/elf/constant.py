@@ -49,6 +49,17 @@ def constants(
     return tuple(strings.found)
 
 
+def has(source: Source, text: bytes, layout: Layout | None = None) -> bool:
+    """Whether these bytes are in the read-only data of a file.
+
+    Raises:
+        ElfFault: the file is broken before its segments are reached.
+    """
+    look = _Text(text)
+    _go_through(source, layout, look)
+    return look.found
+
+
 def constants_and_paths(
     source: Source, pattern: re.Pattern[bytes], layout: Layout | None = None
 ) -> tuple[tuple[bytes, ...], Paths]:
@@ -95,6 +106,18 @@ def _go_through(source: Source, layout: Layout | None, *looks: _Look) -> None:
         left = [look for look in left if not look.at(*piece)]
         if not left:
             break
+
+
+class _Text:
+    """Bytes that are looked for as they are, which needs no ``re``."""
+
+    def __init__(self, text: bytes) -> None:
+        self.found = False
+        self._text = text
+
+    def at(self, piece: bytes, begin: int, end: int) -> bool:
+        self.found = 0 <= piece.find(self._text, begin) < end
+        return self.found
 
 
 class _Strings:

@@ -8,7 +8,7 @@ from functools import partial
 from elfpack import late
 from elfpack.blob import Source
 from elfpack.elf import constants as c
-from elfpack.elf.constant import Paths, constants, constants_and_paths, paths
+from elfpack.elf.constant import Paths, constants, constants_and_paths, has, paths
 from elfpack.elf.golang import GoProgram, read_go
 from elfpack.elf.layout import ElfFault, Layout, read_layout
 from elfpack.elf.notes import Note, notes_of, read_notes
@@ -77,6 +77,7 @@ class Contents:
         self._go: dict[tuple[int, int], GoProgram | None] = {}
         self._strings: dict[tuple[tuple[int, int], bytes, bool], tuple[bytes, ...]] = {}
         self._held: dict[tuple[tuple[int, int], bytes], tuple[bytes, ...]] = {}
+        self._has: dict[tuple[tuple[int, int], bytes], bool] = {}
         self._paths: dict[tuple[int, int], Paths] = {}
         self.opened: dict[tuple[int, int | None, str], Found | None] = {}
         self.loaded: dict[tuple[int, str], bool] = {}
@@ -133,6 +134,11 @@ class Contents:
         read = partial(constants, pattern=pattern, most=1, layout=self._layout(hit))
         found = self._once(self._held, (hit.identity, pattern.pattern), hit, read, ())
         return bool(found)
+
+    def has(self, hit: Hit, text: bytes) -> bool:
+        """Whether these bytes are in the read-only data of an object."""
+        read = partial(has, text=text, layout=self._layout(hit))
+        return self._once(self._has, (hit.identity, text), hit, read, False)
 
     def is_data(self, hit: Hit) -> bool:
         """Whether a library holds data alone, as ICU's 30 MB: it needs no other, and has no more

@@ -164,6 +164,9 @@ class ClosureView:
     def holds(self, this: Object, pattern: re.Pattern[bytes]) -> bool:
         return self._contents.holds(this.hit, pattern)
 
+    def has(self, this: Object, text: bytes) -> bool:
+        return self._contents.has(this.hit, text)
+
     def go_through(self, this: Object, pattern: re.Pattern[bytes]) -> None:
         """Who will ask for :meth:`paths`, and for whole :meth:`strings`, has both read at once."""
         self._contents.go_through(this.hit, pattern)

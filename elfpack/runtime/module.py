@@ -200,6 +200,9 @@ class View(Protocol):
     def holds(self, this: Object, pattern: re.Pattern[bytes]) -> bool:
         """Whether :meth:`strings` would find any."""
 
+    def has(self, this: Object, text: bytes) -> bool:
+        """Whether the read-only data of an object have these bytes."""
+
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
         """The descriptions of an object's notes of an owner and a type, in file order."""
 

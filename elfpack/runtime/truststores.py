@@ -66,7 +66,7 @@ _DIRECTORY = late.pattern(rb"\0(/[!-~]{0,1000}/(?:certs|pem))/?(?=\0)")
 _PKCS11 = late.pattern(rb"\0(pkcs11:)(?=\0)")
 # The variable that OpenSSL reads where it looks for its default file: what is linked in for that.
 # Source: openssl crypto/x509/x509_def.c.
-_BY_DEFAULT = late.pattern(rb"SSL_CERT_FILE")
+_BY_DEFAULT = b"SSL_CERT_FILE"
 # The name of a function of libssl, in what it reports as an error.
 _LIBSSL = late.pattern(rb"\0(SSL_CTX_new(?:_ex)?)(?=\0)")
 _OWN_BUNDLE = late.pattern(rb"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/]{8}")
@@ -168,7 +168,7 @@ def _linked_in(view: View, this: Object) -> Iterator[Store]:
     """A TLS library that is linked into a program or an added object, unless it brings its own
     certificates, as node does. OpenSSL's file is told from libssl's words, for libcrypto alone is
     no TLS library; the paths of libcurl and of Rust's are conventional."""
-    if not view.holds(this, _BY_DEFAULT) or view.holds(this, _OWN_BUNDLE):
+    if not view.has(this, _BY_DEFAULT) or view.holds(this, _OWN_BUNDLE):
         return
     if view.holds(this, _LIBSSL):
         for file in map(decode, view.strings(this, _BUNDLE)):
