@@ -95,7 +95,7 @@ import sys
 sys.path[:0] = sys.argv[1:3]
 from elfpack.cli import main
 status = main(sys.argv[3:])
-sys.stderr.write("\\n".join(sorted(sys.modules)))
+sys.stderr.write("\\0" + "\\n".join(sorted(sys.modules)))
 sys.exit(status)
 """
 
@@ -110,7 +110,7 @@ def _loaded(*arguments: str) -> set[str]:
         check=True,
         timeout=60,
     )
-    return set(done.stderr.split())
+    return set(done.stderr.rpartition("\0")[2].split())
 
 
 NEVER = ("json", "hashlib", "tarfile", "pathlib", "lief", "elftools", "subprocess")
@@ -233,6 +233,21 @@ def test_layer_loads_little() -> None:
     assert "elfpack.planning.make" in loaded
     assert not loaded & LAYER_NEVER
     assert not _with_text_annotations(loaded)
+
+
+LAYER_STDLIB = PLAIN_STDLIB | {
+    *("binascii", "bisect", "contextlib", "fcntl", "heapq", "signal", "zlib"),
+}
+"""All that ``layer PROGRAM -o OUT`` loads of the standard library for a program that asks for
+little: neither typing nor re, nor what takes long because it loads those."""
+
+
+def test_plain_layer_loads_a_written_list_of_others(tmp_path: Path) -> None:
+    loaded = _loaded("layer", "/usr/bin/env", "-o", f"{tmp_path}/out.tar")
+    assert (tmp_path / "out.tar").exists()
+    assert {"elfpack.cli.layer_run", "elfpack.pack.tar"} <= loaded
+    others = {name.partition(".")[0] for name in loaded} - {"elfpack"}
+    assert {name for name in others if not name.startswith("_")} <= LAYER_STDLIB
 
 
 def test_who_is_told_no_hints_looks_for_none() -> None:
