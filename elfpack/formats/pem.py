@@ -5,7 +5,6 @@ Source: RFC 7468; OpenSSL crypto/pem/pem_lib.c, PEM_read_bio_ex().
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Iterable
 
 from elfpack import late
@@ -90,6 +89,8 @@ def certificates(raw: bytes) -> tuple[bytes | None, ...]:
 
 
 def _decoded(body: bytes) -> bytes | None:
+    import binascii  # late: most programs need no certificate
+
     text = b"".join(body.split())
     try:
         content = binascii.a2b_base64(text)
@@ -115,6 +116,8 @@ def is_whole(content: bytes) -> bool:
 
 def dump(certificate: bytes) -> bytes:
     """A certificate, given in DER, as one block."""
+    import binascii
+
     text = binascii.b2a_base64(certificate, newline=False)
     lines = [text[at : at + _LINE] for at in range(0, len(text), _LINE)]
     return b"\n".join((b"-----BEGIN CERTIFICATE-----", *lines, b"-----END CERTIFICATE-----\n"))
