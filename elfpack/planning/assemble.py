@@ -251,10 +251,10 @@ class Assembly:
     def _entry(self, put: Put, first: dict[tuple[int, int], Regular]) -> Entry:
         match put.what:
             case PutLink():
-                return Symlink(path=put.path, reason=put.reason, target=put.what.target)
+                return Symlink(put.path, put.reason, put.what.target)
             case PutDirectory():
                 mode, owner = put.what.mode, put.what.owner
-                return Directory(path=put.path, reason=put.reason, mode=mode, owner=owner)
+                return Directory(put.path, put.reason, mode, owner)
             case PutText():
                 blob = from_bytes(put.what.content, put.path)
                 return Regular(path=put.path, reason=put.reason, blob=blob)
@@ -277,16 +277,10 @@ class Assembly:
         mode, owner, capability = self._privileges(put.path, file)
         if put.reason.source == "program" and put.reason.evidence != "library":
             self._executable(put, mode)
-        first[identity] = Regular(
-            path=put.path,
-            reason=put.reason,
-            blob=file,
-            mode=mode,
-            owner=owner,
-            capability=capability,
-            identity=identity,
-        )
-        return first[identity]
+        # All in their order: there may be a great many, and names and defaults take time.
+        made = Regular(put.path, put.reason, file, mode, owner, capability, identity, False)
+        first[identity] = made
+        return made
 
     def _privileges(self, path: str, file: PutFile) -> tuple[int, tuple[int, int], bytes]:
         """Mode, owner and capability of a file in the image.
