@@ -19,7 +19,6 @@ from elfpack.loader.closure import Closure
 from elfpack.planning.config import PLAIN, ImageConfig
 from elfpack.planning.entry import Plan
 from elfpack.planning.request import Request
-from elfpack.report import plandoc
 
 if TYPE_CHECKING:
     from typing import Any
@@ -51,6 +50,8 @@ class Asked(NamedTuple):
 
 
 def _document(plan: Plan, written: Outcome | None, use: str | None) -> dict[str, Any]:
+    from elfpack.report import plandoc  # late: most want text
+
     output, size = (written.output, written.size) if written is not None else (None, None)
     return plandoc.document(plan, output, size, use)
 

@@ -12,7 +12,6 @@ from elfpack.elf.constant import Paths, constants, constants_and_paths, has, pat
 from elfpack.elf.golang import GoProgram, read_go
 from elfpack.elf.layout import ElfFault, Layout, read_layout
 from elfpack.elf.notes import Note, notes_of, read_notes
-from elfpack.elf.sections import defined_functions
 from elfpack.elf.symbols import SymbolVersions, imported_names, symbol_versions
 from elfpack.errors import InputError
 from elfpack.light import TYPE_CHECKING
@@ -258,6 +257,8 @@ def _by_name(names: list[bytes], numbers: list[int]) -> _Imports:
 
 
 def _carried(source: Source) -> tuple[Mapping[str, str], str | None]:
+    from elfpack.elf.sections import defined_functions  # late: few programs are static
+
     # glibc's crt1.o puts the ABI tag into every program, musl's does not.
     notes = read_notes(source)
     glibc = any(n.owner == "GNU" and n.type == _NOTE_ABI_TAG for n in notes)

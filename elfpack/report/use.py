@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from elfpack.formats.reference import Reference
+from elfpack.light import TYPE_CHECKING
 from elfpack.paths import basename
 from elfpack.planning.entry import HardLink, Plan, Regular
+
+if TYPE_CHECKING:
+    from elfpack.formats.reference import Reference
 
 
 def command(plan: Plan, output: str, form: str, host: str, *, owned: bool = True) -> str:

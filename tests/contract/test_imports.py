@@ -244,9 +244,10 @@ little: neither typing nor re, nor what takes long because it loads those."""
 
 LAYER_LATE = {
     *("elfpack.formats.compression", "elfpack.formats.strace", "elfpack.runtime.traced"),
-    *("elfpack.planning.finish", "elfpack.pack.oci", "elfpack.cli.packing"),
+    *("elfpack.planning.finish", "elfpack.pack.oci", "elfpack.cli.packing", "elfpack.loader.musl"),
+    *("elfpack.elf.sections", "elfpack.report.plandoc"),
 }
-"""What only other outputs, other options and other commands need."""
+"""What only other outputs, options, commands and kinds of program need."""
 
 
 def test_plain_layer_loads_a_written_list_of_others(tmp_path: Path) -> None:
@@ -255,6 +256,7 @@ def test_plain_layer_loads_a_written_list_of_others(tmp_path: Path) -> None:
     assert {"elfpack.cli.layer_run", "elfpack.pack.tar"} <= loaded
     others = {name.partition(".")[0] for name in loaded} - {"elfpack"}
     assert {name for name in others if not name.startswith("_")} <= LAYER_STDLIB
+    assert LAYER_LATE <= FILE_NAMES
     assert not loaded & LAYER_LATE
 
 
