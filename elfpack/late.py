@@ -12,20 +12,19 @@ if TYPE_CHECKING:
 class _Late:
     """A pattern that is not compiled yet. Its methods are found once, then they are its own."""
 
-    def __init__(self, text: Any, flags: int) -> None:
+    def __init__(self, text: Any) -> None:
         self._text = text
-        self._flags = flags
 
     def __getattr__(self, name: str) -> Any:
         import re  # most commands need it for nothing else
 
-        value = getattr(re.compile(self._text, self._flags), name)
+        value = getattr(re.compile(self._text), name)
         setattr(self, name, value)
         return value
 
 
-def pattern(text: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
+def pattern(text: AnyStr) -> re.Pattern[AnyStr]:
     """As :func:`re.compile`, when it is first used. Most of some hundred patterns never are, and
-    each takes as long to compile as a small library takes to be read."""
-    late: re.Pattern[AnyStr] = _Late(text, flags)  # type: ignore[assignment]
+    each takes as long to compile as a small library takes to be read. Flags stand in the text."""
+    late: re.Pattern[AnyStr] = _Late(text)  # type: ignore[assignment]
     return late

@@ -65,7 +65,8 @@ class Record(tuple["Any", ...]):
         return made
 
     def _replace(self, /, **changes: Any) -> Record:
-        made = _made(type(self), map(changes.pop, self._fields, self))
+        # A list tells its length: a tuple that is cut to its own stays in Python's store.
+        made = _made(type(self), list(map(changes.pop, self._fields, self)))
         if changes:
             raise ValueError(f"{type(self).__name__} has no {', '.join(changes)}")
         return made

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from elfpack.blob import BytesSource, Source
 from elfpack.elf.file import ElfFile, Header
@@ -28,8 +28,10 @@ from elfpack.runtime.module import (
     Hint,
     Lacking,
     Object,
-    Role,
 )
+
+if TYPE_CHECKING:
+    from elfpack.runtime.module import Role
 
 V = TypeVar("V")
 _HEADER = Header(b"\x7fELF\2\1\1" + bytes(9), 3, 62, 1, 0, 0, 56, 0, 0, 0)
@@ -111,6 +113,9 @@ class SmallView:
 
     def holds(self, this: Object, pattern: re.Pattern[bytes]) -> bool:
         return bool(self.strings(this, pattern))
+
+    def has(self, this: Object, text: bytes) -> bool:
+        return text in self._thing(this).content
 
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
         return tuple(text for o, k, text in self._thing(this).notes if (o, k) == (owner, kind))

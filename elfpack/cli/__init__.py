@@ -58,11 +58,23 @@ def _run(argv: list[str]) -> int:
 
 
 def _is_plain(argv: list[str]) -> bool:
-    """Whether there is nothing to parse: ``deps PROGRAM...`` or ``check ROOTFS``, no option, and
-    no shell that asks for completion."""
-    if any(argument.startswith("-") for argument in argv) or _COMPLETE in os.environ:
+    """Whether there is nothing to parse: ``deps PROGRAM...``, ``check ROOTFS`` or
+    ``layer PROGRAM... -o OUT``, no other option, and no shell that asks for completion."""
+    if _COMPLETE in os.environ:
+        return False
+    options = [argument for argument in argv if argument.startswith("-")]
+    if argv[:1] == ["layer"]:
+        return options == ["-o"] and _has_output(argv)
+    if options:
         return False
     return (argv[:1] == ["deps"] and len(argv) > 1) or (argv[:1] == ["check"] and len(argv) == 2)
+
+
+def _has_output(argv: list[str]) -> bool:
+    """Whether a name stands behind ``-o``, and another word anywhere. What else is amiss the
+    parser tells better."""
+    at = argv.index("-o") + 1
+    return len(argv) > 3 and at < len(argv) and argv[at] != ""
 
 
 _COMPLETE = "_ELFPACK_COMPLETE"

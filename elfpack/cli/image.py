@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from elfpack.cli import options, packing
+from elfpack.cli import options, packing, packing_run
 from elfpack.cli.ui import Talk
 from elfpack.errors import RequestError
 from elfpack.formats.reference import Reference
@@ -90,7 +90,7 @@ def image(talk: Talk, /, *, tags: tuple[str, ...], **given: Any) -> int:
     """
     names = oci.parse_tags(tags)
     chosen = {name: given.pop(name) for name in _NAMES}
-    target = packing.Target(
+    target = packing_run.Target(
         "image.tar",
         oci.check_output,
         lambda plan, output: oci.write(plan, output, names),
@@ -99,7 +99,7 @@ def image(talk: Talk, /, *, tags: tuple[str, ...], **given: Any) -> int:
         examine=oci.platform,
         document=lambda plan, made, used: _document(plan, made, used, names),
     )
-    return packing.run(talk, target, **given)
+    return packing_run.run(talk, target, packing_run.Asked(**given))
 
 
 _NAMES = (

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
 
-from elfpack.cli import options, packing
+from elfpack.cli import layer_run, options, packing
+from elfpack.cli.packing_run import Asked
 from elfpack.cli.ui import Talk
-from elfpack.pack.output import Written, check_output, write
-from elfpack.planning.entry import Plan
-from elfpack.report import use
 
 
 @click.command(cls=packing.PackingCommand)
@@ -27,10 +24,4 @@ def layer(talk: Talk, /, **given: Any) -> int:
     Equal input gives equal bytes: entries are sorted, owned by 0:0 and dated SOURCE_DATE_EPOCH,
     or 0. A library that is missing is an error, and nothing is written then.
     """
-    target = packing.Target("rootfs.tar", check_output, write, _use)
-    return packing.run(talk, target, **given)
-
-
-def _use(plan: Plan, written: Written) -> str:
-    machine, owned = os.uname().machine, os.geteuid() == 0
-    return use.command(plan, written.output, written.form, machine, owned=owned)
+    return layer_run.run(talk, Asked(**given))

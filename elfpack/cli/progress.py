@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from elfpack.cli.ui import Talk
 from elfpack.planning.entry import Plan
@@ -27,7 +26,7 @@ def shown(talk: Talk, plan: Plan) -> Iterator[Plan]:
         return
     line = _Line(plan.size)
     try:
-        yield replace(plan, watch=line.count)
+        yield plan._replace(watch=line.count)
     finally:
         line.clear()
 

@@ -3,13 +3,19 @@
 By segments, as loaders see it: a file without section headers tells as much.
 """
 
-import re
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, Protocol
+from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from elfpack import late
 from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.layout import Layout, read_layout
+from elfpack.light import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import re
+    from typing import Final
 
 LONGEST = 4096
 """Bytes of a match, the NULs around it included."""
@@ -43,9 +49,20 @@ def constants(
     return tuple(strings.found)
 
 
+def has(source: Source, text: bytes, layout: Layout | None = None) -> bool:
+    """Whether these bytes are in the read-only data of a file.
+
+    Raises:
+        ElfFault: the file is broken before its segments are reached.
+    """
+    look = _Text(text)
+    _go_through(source, layout, look)
+    return look.found
+
+
 def constants_and_paths(
     source: Source, pattern: re.Pattern[bytes], layout: Layout | None = None
-) -> "tuple[tuple[bytes, ...], Paths]":
+) -> tuple[tuple[bytes, ...], Paths]:
     """What :func:`constants` finds of whole strings, and :func:`paths`, in one reading."""
     strings, listed = _Strings(pattern, whole=True, most=MOST), _Paths()
     _go_through(source, layout, strings, listed)
@@ -63,8 +80,8 @@ class Paths(NamedTuple):
 
 # A slash is rare: it is looked for first, and what stands before it only where there is one. The
 # NUL behind a path may be the one before the next.
-_LISTED: Final = re.compile(rb"/(?<=[\0:\"]/)[!-9;-~]{3,1000}?(?=[\0:\"])")
-_ALONE: Final = re.compile(rb"/[!-9;-~]{3,1000}(?=\0)")
+_LISTED: Final = late.pattern(rb"/(?<=[\0:\"]/)[!-9;-~]{3,1000}?(?=[\0:\"])")
+_ALONE: Final = late.pattern(rb"/[!-9;-~]{3,1000}(?=\0)")
 
 
 def paths(source: Source, layout: Layout | None = None) -> Paths:
@@ -89,6 +106,18 @@ def _go_through(source: Source, layout: Layout | None, *looks: _Look) -> None:
         left = [look for look in left if not look.at(*piece)]
         if not left:
             break
+
+
+class _Text:
+    """Bytes that are looked for as they are, which needs no ``re``."""
+
+    def __init__(self, text: bytes) -> None:
+        self.found = False
+        self._text = text
+
+    def at(self, piece: bytes, begin: int, end: int) -> bool:
+        self.found = 0 <= piece.find(self._text, begin) < end
+        return self.found
 
 
 class _Strings:

@@ -8,20 +8,24 @@ ParseBuildInfo(). For the names: debug/gosym/pclntab.go, parsePclnTab(); runtime
 pcHeader; cmd/link/internal/ld/pcln.go.
 """
 
-import re
+from __future__ import annotations
+
 import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from sys import intern
-from typing import Final, NamedTuple
 
 from elfpack import late
 from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.layout import Layout, Segment, read_layout
 from elfpack.elf.notes import read_notes
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.paths import decode
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _FROM_C: Final = "crosscall2"
 """Source: runtime/cgo/asm_*.s."""
@@ -84,7 +88,8 @@ _VERSION_MOST, _TEXT_MOST = 256, 1 << 20
 _FRAME: Final = 16
 """Bytes of the marks before and after the modules' text."""
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
-_SETTING: Final = late.pattern(r'build\t("(?:[^"\\]|\\.)*"|`[^`]*`|[^=]*)=(.*)\Z', re.DOTALL)
+_ESCAPE: Final = late.pattern(r"\\(.)")
+_SETTING: Final = late.pattern(r'(?s)build\t("(?:[^"\\]|\\.)*"|`[^`]*`|[^=]*)=(.*)\Z')
 
 
 def _has_note(source: Source) -> bool:
@@ -159,7 +164,7 @@ def _settings(text: str) -> Iterator[tuple[str, str]]:
 
 def _unquoted(text: str) -> str:
     if len(text) > 1 and text[0] == text[-1] == '"':
-        return re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), text[1:-1])
+        return _ESCAPE.sub(lambda m: _ESCAPES.get(m[1], m[1]), text[1:-1])
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == "`" else text
 
 

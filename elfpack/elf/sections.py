@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import Any
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
+from elfpack.light import TYPE_CHECKING
 from elfpack.paths import decode
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _ENTRY_64 = 24
 _NAME_MOST = 4096

@@ -3,10 +3,10 @@
 Source: gABI ch. 5 "Symbol Table"; glibc elf/dl-lookup.c.
 """
 
-import re
+from __future__ import annotations
+
 import struct
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
@@ -14,7 +14,11 @@ from elfpack.elf.hashtable import entry, symbol_count
 from elfpack.elf.layout import ElfFault, Layout, read_layout
 from elfpack.elf.strings import Strings
 from elfpack.elf.versions import versions_of
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.paths import decode
+
+if TYPE_CHECKING:
+    from typing import Final
 
 
 class Symbol(NamedTuple):
@@ -61,7 +65,8 @@ def _read(source: Source, *, exports: bool) -> Symbols:
     return _split(raw, layout, names, exports=exports)
 
 
-_RUN: Final = re.compile(rb"\0+")
+_IS_ONE: Final = bytes([0]) + bytes([1]) * 255
+"""For :meth:`bytes.translate`: what is not zero becomes one."""
 _GLOBAL: Final = (c.STB_LOCAL + 1) << 4
 """The least of ``st_info`` of a symbol that is not local."""
 
@@ -98,8 +103,13 @@ def _undefined(raw: bytes, size: int, section: int) -> Iterator[tuple[int, int]]
     where in an entry its number stands, two bytes, both zero for SHN_UNDEF."""
     halves = (int.from_bytes(raw[section + n :: size], "little") for n in (0, 1))
     numbers = (next(halves) | next(halves)).to_bytes(len(raw) // size, "little")
-    for run in _RUN.finditer(numbers):
-        yield run.span()
+    marks = numbers.translate(_IS_ONE)
+    end = 0
+    while (start := marks.find(0, end)) >= 0:
+        end = marks.find(1, start)
+        if end < 0:
+            end = len(marks)
+        yield start, end
 
 
 class SymbolVersions(NamedTuple):

@@ -3,7 +3,13 @@
 Source: UAPI.12, "ELF Note for dlopen() Metadata"; its description is a JSON array of objects.
 """
 
-from typing import Any, Final, NamedTuple
+from __future__ import annotations
+
+from elfpack.light import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any, Final
+
 
 OWNER: Final = "FDO"
 TYPE: Final = 0x407C0C0A

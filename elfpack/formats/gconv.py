@@ -8,12 +8,16 @@ add_module(), insert_module(); iconv/gconv_charset.c, gconv_parse_code(); iconv/
 strip(); iconv/gconv_builtin.h.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
-from heapq import heappop, heappush
-from typing import Final, NamedTuple
 
 from elfpack import late
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.paths import decode
+
+if TYPE_CHECKING:
+    from typing import Final
 
 INTERNAL: Final = "INTERNAL"
 _UCS4, _UCS2, _UTF8 = "ISO-10646/UCS4/", "ISO-10646/UCS2/", "ISO-10646/UTF8/"
@@ -179,6 +183,8 @@ def _ways(steps: tuple[Step, ...], forward: bool) -> dict[str, str]:
     Source: glibc iconv/gconv_db.c, find_derivation(): costs add up, and of equal ones the order of
     the steps decides.
     """
+    from heapq import heappop, heappush  # late: most programs convert nothing
+
     edges: dict[str, list[tuple[str, int, int]]] = {}
     for number, step in enumerate((*steps, *_built_in_steps())):
         target = INTERNAL if step.target == _ANY else step.target

@@ -9,13 +9,17 @@ locale/loadlocale.c, _nl_intern_locale_data(); for names locale/findlocale.c and
 _nl_normalize_codeset(), _nl_make_l10nflist(); intl/localealias.c, read_alias_file().
 """
 
-import re
+from __future__ import annotations
+
 import struct
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
 
 from elfpack import late
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.paths import decode
+
+if TYPE_CHECKING:
+    from typing import Final
 
 CATEGORIES: Final = (
     *("LC_CTYPE", "LC_NUMERIC", "LC_TIME", "LC_COLLATE", "LC_MONETARY", "LC_MESSAGES", ""),
@@ -134,7 +138,7 @@ class Name(NamedTuple):
         return "".join(sign + part for sign, part in signs if part)
 
 
-_PARTS = late.pattern(r"([^_.@]*)(?:_([^.@]*))?(?:\.([^@]*))?(?:@(.*))?\Z", re.DOTALL)
+_PARTS = late.pattern(r"(?s)([^_.@]*)(?:_([^.@]*))?(?:\.([^@]*))?(?:@(.*))?\Z")
 
 
 def split(name: str) -> Name:

@@ -8,9 +8,9 @@ for ``manifest.json`` and the name in full: moby's and containerd's image export
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from elfpack.formats.reference import Reference
+from elfpack.light import NamedTuple
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"

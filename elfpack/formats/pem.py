@@ -5,8 +5,6 @@ Source: RFC 7468; OpenSSL crypto/pem/pem_lib.c, PEM_read_bio_ex().
 
 from __future__ import annotations
 
-import binascii
-import re
 from collections.abc import Iterable
 
 from elfpack import late
@@ -21,9 +19,8 @@ _MARKED = late.pattern(
     rb"-{2,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{2,5}|PuTTY-User-Key-File-[0-9]"
 )
 _ALONE = late.pattern(
-    rb"^(?:\xef\xbb\xbf)?[ \t]*"
+    rb"(?m)^(?:\xef\xbb\xbf)?[ \t]*"
     rb"-{4,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}[ \t\r]*$",
-    re.MULTILINE,
 )
 _HEADER = late.pattern(rb"(?:Proc-Type|DEK-Info|Comment|Version|Subject|Charset|Hash):[^\n\\]*")
 _BETWEEN = late.pattern(rb"\\[nrt]|[\s\"',|>]+")
@@ -92,6 +89,8 @@ def certificates(raw: bytes) -> tuple[bytes | None, ...]:
 
 
 def _decoded(body: bytes) -> bytes | None:
+    import binascii  # late: most programs need no certificate
+
     text = b"".join(body.split())
     try:
         content = binascii.a2b_base64(text)
@@ -117,6 +116,8 @@ def is_whole(content: bytes) -> bool:
 
 def dump(certificate: bytes) -> bytes:
     """A certificate, given in DER, as one block."""
+    import binascii
+
     text = binascii.b2a_base64(certificate, newline=False)
     lines = [text[at : at + _LINE] for at in range(0, len(text), _LINE)]
     return b"\n".join((b"-----BEGIN CERTIFICATE-----", *lines, b"-----END CERTIFICATE-----\n"))

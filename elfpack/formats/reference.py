@@ -4,10 +4,9 @@ Source: github.com/distribution/reference, regexp.go (the grammar) and normalize
 ParseNormalizedNamed() (what a name without a host stands for).
 """
 
-from typing import NamedTuple
-
 from elfpack import late
 from elfpack.errors import RequestError
+from elfpack.light import NamedTuple
 
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = late.pattern(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")

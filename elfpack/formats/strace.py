@@ -4,12 +4,17 @@ Source: strace(1); strace src/strace.c, printleader() and line_ended(); src/util
 string_quote() and printfd().
 """
 
-import re
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
 
 from elfpack import late
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.paths import decode
+
+if TYPE_CHECKING:
+    import re
+    from typing import Final
 
 LONGEST: Final = 1 << 20
 """Bytes of a line; a longer one, which only arguments make, is passed over."""
@@ -93,20 +98,20 @@ _DESCRIPTOR = rb"(AT_FDCWD|-?\d+)(?:" + _DECORATED + rb")?"
 _STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)'
 # Behind a string may stand the dots of one that is cut, and the label that --secontext tells.
 _NAME = rb"(?:" + _DESCRIPTOR + rb",\s*)?" + rb'"([^"\\]*(?:\\.[^"\\]*)*)"(\.\.\.)?(?: \[[^\]]*\])?'
-_FIRST = late.pattern(_NAME, re.DOTALL)
-_NEXT = late.pattern(rb",\s*" + _NAME, re.DOTALL)
-_ALONE = late.pattern(_DESCRIPTOR + rb"\s*\Z", re.DOTALL)
+_FIRST = late.pattern(rb"(?s)" + _NAME)
+_NEXT = late.pattern(rb"(?s),\s*" + _NAME)
+_ALONE = late.pattern(rb"(?s)" + _DESCRIPTOR + rb"\s*\Z")
 _WORD = late.pattern(rb"\b(?:O|AT)_[A-Z_]+")
 # Strings and decorated descriptors are stepped over: a name may hold what looks like a result.
 _RESULT = late.pattern(
-    _STRING
+    rb"(?s)"
+    + _STRING
     + rb"|<(?:[^<>]|<[^<>]{0,400}>){0,4200}>"
     + rb"|\)\s*= (?:(\d+)(?:"
     + _DECORATED
     + rb")?|(?:-\d+|\?)(?: (E[A-Z0-9]+))?|(0x[0-9a-f]+))",
-    re.DOTALL,
 )
-_ESCAPE = late.pattern(rb"\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)", re.DOTALL)
+_ESCAPE = late.pattern(rb"(?s)\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)")
 _SHORT = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"v": b"\v", b"f": b"\f"}
 _CHANGED = late.pattern(rb"<pid changed to (\d+) \.\.\.>\Z")
 _SUPERSEDED = late.pattern(rb"superseded by execve in pid (\d+)")

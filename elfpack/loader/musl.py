@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import Iterator
 
+from elfpack import late
 from elfpack.elf import constants as c
 from elfpack.elf.file import ElfFile, Malformed
 from elfpack.elf.layout import ElfFault
@@ -22,7 +22,8 @@ from elfpack.paths import basename, decode
 Verdict = tuple[Outcome, str]
 
 # load_library(), reserved[]: "c.pthread.rt.m.dl.util.xnet."
-_RESERVED = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")
+_RESERVED = late.pattern(r"lib(c|pthread|rt|m|dl|util|xnet)\.")
+_ORIGIN = late.pattern(r"\$ORIGIN|\$\{ORIGIN\}")
 _DEFAULT_PATH = "/lib:/usr/local/lib:/usr/lib"
 
 
@@ -234,7 +235,7 @@ def _text(raw: bytes) -> str:
 
 
 def _with_origin(text: str, origin: str) -> str:
-    pieces = re.split(r"\$ORIGIN|\$\{ORIGIN\}", text)
+    pieces = _ORIGIN.split(text)
     return "" if any("$" in piece for piece in pieces) else origin.join(pieces)
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import stat
 
 _NAME = 200
 """Bytes of an output's name that go into the hidden one, which may have 255."""
+_DIGITS = 10
+"""At most, of the number of a process."""
 
 
 def beside(path: bytes) -> bytes:
@@ -38,8 +39,8 @@ def lock(fd: int) -> None:
 def stale(path: bytes) -> list[bytes]:
     """What killed runs have left of this output."""
     directory, name = os.path.split(path)
-    found = _numbered(directory, re.escape(b".%s.elfpack-" % name[:_NAME]))
-    return found + _numbered(path, rb"\.elfpack-")
+    found = _numbered(directory, b".%s.elfpack-" % name[:_NAME])
+    return found + _numbered(path, b".elfpack-")
 
 
 def clear(path: bytes) -> None:
@@ -57,16 +58,17 @@ def undo(work: bytes, path: bytes) -> None:
     remove(work)
 
 
-def _numbered(directory: bytes, pattern: bytes) -> list[bytes]:
-    shape = re.compile(pattern + rb"([0-9]{1,10})")
+def _numbered(directory: bytes, stem: bytes) -> list[bytes]:
     try:
         names = os.listdir(directory)
     except OSError:
         return []
     found = []
     for name in names:
-        match = shape.fullmatch(name)
-        if match and _is_left(os.path.join(directory, name), int(match.group(1))):
+        number = name.removeprefix(stem)
+        if number == name or not number.isdigit() or len(number) > _DIGITS:
+            continue
+        if _is_left(os.path.join(directory, name), int(number)):
             found.append(os.path.join(directory, name))
     return sorted(found)
 

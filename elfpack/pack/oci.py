@@ -11,19 +11,21 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from elfpack.errors import InputError, RequestError
 from elfpack.formats import oci, reference
-from elfpack.formats.compression import Buffer
 from elfpack.formats.oci import Descriptor, Image, Platform
 from elfpack.formats.reference import Reference
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.pack import output as out
 from elfpack.pack.atomic import new_file, new_tree, write_all
 from elfpack.pack.copying import blocks
 from elfpack.pack.tar import directory_header, end_of, file_header, members, padding_of
 from elfpack.paths import encode, is_utf8, printable
 from elfpack.planning.entry import Plan
+
+if TYPE_CHECKING:
+    from elfpack.formats.compression import Buffer
 
 _BLOCK = 1 << 20
 """Bytes that are hashed at once."""

@@ -1,11 +1,12 @@
 """A plan as one output, in the form that the ending of its name says."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 from elfpack.errors import OutputError, RequestError
-from elfpack.formats.compression import Buffer, gzip, zstd
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.pack import leftover, marker
 from elfpack.pack.atomic import check_file, check_tree, new_file, new_tree, target, write_all
 from elfpack.pack.copying import BLOCK, blocks, write_pieces
@@ -13,6 +14,9 @@ from elfpack.pack.directory import write_tree
 from elfpack.pack.tar import members
 from elfpack.paths import encode
 from elfpack.planning.entry import Plan
+
+if TYPE_CHECKING:
+    from elfpack.formats.compression import Buffer
 
 
 class Written(NamedTuple):
@@ -37,10 +41,22 @@ class Writer(NamedTuple):
     """What has to be installed for it."""
 
 
+def _gzip(stream: Iterable[Buffer]) -> Iterable[bytes]:
+    from elfpack.formats.compression import gzip  # late: a plain tar needs no compressor
+
+    return gzip(stream)
+
+
+def _zstd(stream: Iterable[Buffer]) -> Iterable[bytes]:
+    from elfpack.formats.compression import zstd
+
+    return zstd(stream)
+
+
 WRITERS = (
     Writer("tar", (".tar",), None),
-    Writer("tar.gz", (".tar.gz", ".tgz"), gzip),
-    Writer("tar.zst", (".tar.zst",), zstd, "zstandard"),
+    Writer("tar.gz", (".tar.gz", ".tgz"), _gzip),
+    Writer("tar.zst", (".tar.zst",), _zstd, "zstandard"),
 )
 """Tar streams, chosen by the ending of OUT. A path that ends in ``/`` is a tree."""
 

@@ -7,9 +7,9 @@ layer may carry: OCI image-spec, layer.md. A sparse file is written in full, as 
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
 
 from elfpack.blob import Blob
+from elfpack.light import NamedTuple
 from elfpack.paths import encode
 from elfpack.planning.entry import Directory, Entry, HardLink, Plan, Regular, Symlink
 
@@ -76,9 +76,9 @@ def _member(entry: Entry) -> _Member:
     name = encode(entry.path[1:])
     match entry:
         case Directory():
-            return _Member(b"5", name + b"/", mode=entry.mode, owner=entry.owner)
+            return _Member(b"5", name + b"/", b"", entry.mode, entry.owner, 0, b"")
         case Symlink():
-            return _Member(b"2", name, encode(entry.target))
+            return _Member(b"2", name, encode(entry.target), 0o777, (0, 0), 0, b"")
         case HardLink():
             # Who unpacks it may set owner, mode and capability once more by this name.
             link, given = encode(entry.target[1:]), (entry.mode, entry.owner, 0, entry.capability)

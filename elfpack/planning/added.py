@@ -3,9 +3,9 @@
 import errno
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from elfpack.errors import Finding, InputError
+from elfpack.light import NamedTuple
 from elfpack.loader.files import Files
 from elfpack.paths import matches, normal
 from elfpack.planning.request import Request, Wanted
@@ -107,8 +107,9 @@ def _tree(
             if without is not None:
                 findings.append(without)
             elif node.is_link:
-                yield AddedFile(source, path, None, node)
+                yield AddedFile(source, path, None, node, None)
             else:
                 if node.is_directory:
                     stack.append((source, path))
-                yield AddedFile(source, path, Place(directory, name, node), node)
+                # All in their order: there may be a great many, and names and defaults take time.
+                yield AddedFile(source, path, Place(directory, name, node, ()), node, None)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from elfpack.errors import Finding
+from elfpack.light import TYPE_CHECKING
 from elfpack.planning.entry import Opened, Reason
 from elfpack.runtime.module import (
     AddBytes,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 from elfpack.blob import from_bytes
 from elfpack.errors import Finding, RequestError
@@ -250,10 +251,10 @@ class Assembly:
     def _entry(self, put: Put, first: dict[tuple[int, int], Regular]) -> Entry:
         match put.what:
             case PutLink():
-                return Symlink(path=put.path, reason=put.reason, target=put.what.target)
+                return Symlink(put.path, put.reason, put.what.target)
             case PutDirectory():
                 mode, owner = put.what.mode, put.what.owner
-                return Directory(path=put.path, reason=put.reason, mode=mode, owner=owner)
+                return Directory(put.path, put.reason, mode, owner)
             case PutText():
                 blob = from_bytes(put.what.content, put.path)
                 return Regular(path=put.path, reason=put.reason, blob=blob)
@@ -276,16 +277,10 @@ class Assembly:
         mode, owner, capability = self._privileges(put.path, file)
         if put.reason.source == "program" and put.reason.evidence != "library":
             self._executable(put, mode)
-        first[identity] = Regular(
-            path=put.path,
-            reason=put.reason,
-            blob=file,
-            mode=mode,
-            owner=owner,
-            capability=capability,
-            identity=identity,
-        )
-        return first[identity]
+        # All in their order: there may be a great many, and names and defaults take time.
+        made = Regular(put.path, put.reason, file, mode, owner, capability, identity, False)
+        first[identity] = made
+        return made
 
     def _privileges(self, path: str, file: PutFile) -> tuple[int, tuple[int, int], bytes]:
         """Mode, owner and capability of a file in the image.
@@ -362,7 +357,7 @@ def assemble(
     missing: tuple[str, ...],
 ) -> Plan:
     """The plan of what came together."""
-    entries = tuple(assembly.entries())
+    entries = in_order(tuple(assembly.entries()))
     first = next((p.closure.hits[0].elf.abi for p in programs if p.closure.hits), None)
     return Plan(
         entries=entries,
@@ -375,3 +370,11 @@ def assemble(
         findings=tuple(dict.fromkeys((*findings, *assembly.findings))),
         missing=missing,
     )
+
+
+def in_order(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """What every writer relies on."""
+    keys = (sort_key(entry.path) for entry in entries)
+    if any(a >= b for a, b in pairwise(keys)):
+        raise AssertionError("entries of a plan are sorted and each path occurs once")
+    return entries

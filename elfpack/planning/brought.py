@@ -1,9 +1,8 @@
 """What an added library needs and does not find by itself, and a program opens before it."""
 
-import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from elfpack.light import NamedTuple
 from elfpack.loader.closure import Closure
 from elfpack.loader.records import Hit
 from elfpack.paths import basename, encode
@@ -33,6 +32,8 @@ def brought(
     known = next((c.hits[0] for c in added if answers(c.hits[0], name, machine)), None)
     if known is None:
         return None
+    import re  # late, for the few who add such libraries
+
     pattern = re.compile(rb"[\0/](" + re.escape(encode(name)) + rb")\0")
     for program in programs:
         for hit in program.hits:

@@ -3,8 +3,9 @@
 One loop, which only grows a set and so ends: what was added may wake a module.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from elfpack.elf.file import Abi, ElfFile
 from elfpack.errors import (
@@ -16,6 +17,7 @@ from elfpack.errors import (
     SeveralErrors,
     unreadable,
 )
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.loader.closure import Closure
 from elfpack.loader.hwcaps import BASELINE
 from elfpack.loader.program import Program, Script
@@ -40,9 +42,11 @@ from elfpack.runtime.module import (
     AddProgram,
     Hint,
     Lacking,
-    Role,
     RuntimeModule,
 )
+
+if TYPE_CHECKING:
+    from elfpack.runtime.module import Role
 
 
 class Member(NamedTuple):

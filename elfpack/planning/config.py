@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from elfpack import late
 from elfpack.errors import RequestError
+from elfpack.light import TYPE_CHECKING
 from elfpack.paths import components, is_utf8, normal
 
-_PORT = late.pattern(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
+if TYPE_CHECKING:
+    from typing import Final
+
+_PORT = late.pattern(r"(?i)([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?")
 _LAST_PORT = 65535
 _LAST_ID = 2**31 - 1
 """Source: moby/sys/user, maxID."""
@@ -27,9 +30,12 @@ _SIGNALS = frozenset(
 _LAST_SIGNAL = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
 class ImageConfig:
-    """How a container of the image starts. Checked when it is made, and brought into one form.
+    """How a container of the image starts. Checked when it is made, brought into one form, and not
+    changed any more.
 
     Source: OCI image-spec, config.md; what a Dockerfile's instructions of these names take.
 
@@ -37,38 +43,63 @@ class ImageConfig:
         RequestError: a value is none of its kind.
     """
 
-    entrypoint: Sequence[str] | None = None
-    """What is started, with its first arguments. None: the first program; empty: ``cmd`` says."""
-    cmd: Sequence[str] = ()
-    """Arguments that follow, unless the user of the image gives others."""
-    env: Mapping[str, str] = field(default_factory=dict)
-    user: str = ""
-    """``NAME`` or ``UID``, and ``:GROUP`` or ``:GID``; empty for root."""
-    workdir: str = "/"
-    exposed_ports: Sequence[str] = ()
-    """``80``, ``53/udp``, ``8000-8010/tcp``; a port a member once it is made, with its protocol."""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    volumes: Sequence[str] = ()
-    """Absolute paths of mount points."""
-    stop_signal: str = ""
-    """``SIGTERM``, ``TERM`` or its number; empty for the engine's own, which is that."""
+    # No data class: the module of those takes longer to load than a small plan to be made.
+    __slots__ = (
+        *("entrypoint", "cmd", "env", "user", "workdir", "exposed_ports", "labels", "volumes"),
+        "stop_signal",
+    )
 
-    def __post_init__(self) -> None:
-        made: dict[str, object] = {
-            "entrypoint": None if self.entrypoint is None else _words(self.entrypoint),
-            "cmd": _words(self.cmd, may_be_empty=True),
-            "env": _named(self.env, "variable"),
-            "user": _user(self.user),
-            "workdir": _path(self.workdir, "working directory"),
-            "exposed_ports": tuple(
-                dict.fromkeys(p for t in _list(self.exposed_ports) for p in _ports(t))
-            ),
-            "labels": _named(self.labels, "label"),
-            "volumes": tuple(dict.fromkeys(map(_volume, _list(self.volumes)))),
-            "stop_signal": _signal(self.stop_signal),
-        }
-        for name, value in made.items():
-            object.__setattr__(self, name, value)
+    def __init__(
+        self,
+        *,
+        entrypoint: Sequence[str] | None = None,
+        cmd: Sequence[str] = (),
+        env: Mapping[str, str] = _NONE,
+        user: str = "",
+        workdir: str = "/",
+        exposed_ports: Sequence[str] = (),
+        labels: Mapping[str, str] = _NONE,
+        volumes: Sequence[str] = (),
+        stop_signal: str = "",
+    ) -> None:
+        self.entrypoint: Final = None if entrypoint is None else _words(entrypoint)
+        """What is started, with its first arguments. None: the first program; empty: ``cmd``
+        says."""
+        self.cmd: Final = _words(cmd, may_be_empty=True)
+        """Arguments that follow, unless the user of the image gives others."""
+        self.env: Final[Mapping[str, str]] = _named(env, "variable")
+        self.user: Final = _user(user)
+        """``NAME`` or ``UID``, and ``:GROUP`` or ``:GID``; empty for root."""
+        self.workdir: Final = _path(workdir, "working directory")
+        ports = (port for text in _list(exposed_ports) for port in _ports(text))
+        self.exposed_ports: Final = tuple(dict.fromkeys(ports))
+        """``80``, ``53/udp``, ``8000-8010/tcp``; a port a member once it is made, with its
+        protocol."""
+        self.labels: Final[Mapping[str, str]] = _named(labels, "label")
+        self.volumes: Final = tuple(dict.fromkeys(map(_volume, _list(volumes))))
+        """Absolute paths of mount points."""
+        self.stop_signal: Final = _signal(stop_signal)
+        """``SIGTERM``, ``TERM`` or its number; empty for the engine's own, which is that."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if hasattr(self, name):
+            raise AttributeError(f"cannot assign to field {name!r}")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"cannot delete field {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ImageConfig):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __repr__(self) -> str:
+        told = (f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        return f"ImageConfig({', '.join(told)})"
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__)
 
     def variable(self, name: str) -> str:
         """The value that a program of the image sees; empty if there is none."""

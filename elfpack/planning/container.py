@@ -66,10 +66,10 @@ def _environment(plan: Plan, files: Files) -> Iterator[Finding]:
     ):
         return
     name = plan.config.variable("LC_ALL") or plan.config.variable("LANG")
+    if name in _BUILT_IN:
+        return
     places = (name, normal_locale(name), "locale-archive")
-    if name not in _BUILT_IN and all(
-        isinstance(files.find(join(_LOCALES, p)), int) for p in places
-    ):
+    if all(isinstance(files.find(join(_LOCALES, p)), int) for p in places):
         yield Finding(
             "no-locale",
             name,

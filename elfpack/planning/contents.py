@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, TypeVar
 
 from elfpack import late
 from elfpack.blob import Source
 from elfpack.elf import constants as c
-from elfpack.elf.constant import Paths, constants, constants_and_paths, paths
+from elfpack.elf.constant import Paths, constants, constants_and_paths, has, paths
 from elfpack.elf.golang import GoProgram, read_go
 from elfpack.elf.layout import ElfFault, Layout, read_layout
 from elfpack.elf.notes import Note, notes_of, read_notes
-from elfpack.elf.sections import defined_functions
 from elfpack.elf.symbols import SymbolVersions, imported_names, symbol_versions
 from elfpack.errors import InputError
+from elfpack.light import TYPE_CHECKING
 from elfpack.loader.files import Files
 from elfpack.loader.identify import GLIBC
 from elfpack.loader.records import Hit
@@ -25,8 +23,13 @@ from elfpack.root.walk import Place
 from elfpack.runtime import older_static
 from elfpack.runtime.module import Found
 
-K = TypeVar("K")
-V = TypeVar("V")
+if TYPE_CHECKING:
+    import re
+    from typing import Any, TypeVar
+
+    K = TypeVar("K")
+    V = TypeVar("V")
+
 _NOTE_ABI_TAG = 1
 _STARTING_CODE = 1024
 """Bytes; what crti.o and crtbeginS.o have, with the ways to what they call, are some 300."""
@@ -73,6 +76,7 @@ class Contents:
         self._go: dict[tuple[int, int], GoProgram | None] = {}
         self._strings: dict[tuple[tuple[int, int], bytes, bool], tuple[bytes, ...]] = {}
         self._held: dict[tuple[tuple[int, int], bytes], tuple[bytes, ...]] = {}
+        self._has: dict[tuple[tuple[int, int], bytes], bool] = {}
         self._paths: dict[tuple[int, int], Paths] = {}
         self.opened: dict[tuple[int, int | None, str], Found | None] = {}
         self.loaded: dict[tuple[int, str], bool] = {}
@@ -130,6 +134,11 @@ class Contents:
         read = partial(constants, pattern=pattern, most=1, layout=self._layout(hit))
         found = self._once(self._held, (hit.identity, pattern.pattern), hit, read, ())
         return bool(found)
+
+    def has(self, hit: Hit, text: bytes) -> bool:
+        """Whether these bytes are in the read-only data of an object."""
+        read = partial(has, text=text, layout=self._layout(hit))
+        return self._once(self._has, (hit.identity, text), hit, read, False)
 
     def is_data(self, hit: Hit) -> bool:
         """Whether a library holds data alone, as ICU's 30 MB: it needs no other, and has no more
@@ -249,6 +258,8 @@ def _by_name(names: list[bytes], numbers: list[int]) -> _Imports:
 
 
 def _carried(source: Source) -> tuple[Mapping[str, str], str | None]:
+    from elfpack.elf.sections import defined_functions  # late: few programs are static
+
     # glibc's crt1.o puts the ABI tag into every program, musl's does not.
     notes = read_notes(source)
     glibc = any(n.owner == "GNU" and n.type == _NOTE_ABI_TAG for n in notes)

@@ -2,17 +2,14 @@
 
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
 
 from elfpack.blob import Blob, Content
 from elfpack.elf.file import Abi
 from elfpack.errors import Finding
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.loader.closure import Closure
 from elfpack.loader.hwcaps import BASELINE
 from elfpack.loader.records import Hit
-from elfpack.paths import sort_key
 from elfpack.planning.config import PLAIN, ImageConfig
 
 if TYPE_CHECKING:
@@ -109,8 +106,7 @@ class Opened(NamedTuple):
     """The identity of the object that opens it; None for libc."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(NamedTuple):
     """All entries of an image, sorted, complete before the first byte is written."""
 
     entries: tuple[Entry, ...]
@@ -131,15 +127,10 @@ class Plan:
     hints: Callable[[], tuple[Finding, ...]] = tuple
     """What could be told besides, nothing but notes: looked for when somebody wants to hear it, as
     long as the root can be read."""
-    missing: tuple[str, ...] = field(default=())
+    missing: tuple[str, ...] = ()
     """Needed names that are missing and were allowed to be."""
     watch: Callable[[int], object] | None = None
     """Told the number of bytes of each piece of a file that is written."""
-
-    def __post_init__(self) -> None:
-        keys = (sort_key(entry.path) for entry in self.entries)
-        if any(a >= b for a, b in pairwise(keys)):
-            raise AssertionError("entries of a plan are sorted and each path occurs once")
 
     def all_findings(self) -> tuple[Finding, ...]:
         """What the user should know, with the hints."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from elfpack.blob import Blob, Content, Source
 from elfpack.elf.edit import strip
@@ -46,9 +45,9 @@ class Stripper:
                     entry = entry._replace(blob=_edited(entry.blob, edit), edited=True)
                     count += 1
             entries.append(entry)
-        after = replace(plan, entries=tuple(entries))
+        after = plan._replace(entries=tuple(entries))
         findings = (*_refused(refused), _summary(count, plan.size - after.size))
-        return replace(after, findings=(*plan.findings, *findings))
+        return after._replace(findings=(*plan.findings, *findings))
 
     def _edit(self, identity: tuple[int, int], blob: Content) -> Edit | ElfFault | None:
         if identity not in self._known:

@@ -3,14 +3,15 @@
 A shell that a program may run, the library directory of an interpreter of scripts, plug-ins.
 """
 
-import re
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import NamedTuple
 
 from elfpack import late
 from elfpack.elf.file import ElfFile
 from elfpack.errors import Finding
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.loader.files import Files
 from elfpack.loader.hwcaps import BASELINE
 from elfpack.paths import basename, decode, join, normal, parent
@@ -22,6 +23,9 @@ from elfpack.root.walk import Walker
 from elfpack.runtime.dlopen import ENDING, OPENING, named
 from elfpack.runtime.go import ZONES, go_time_zones
 from elfpack.runtime.module import Evidence, Object
+
+if TYPE_CHECKING:
+    import re
 
 _SHELL = "/bin/sh"
 _RUN = ("system", "popen", "wordexp")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 
 from elfpack.errors import Finding, IncompleteError
@@ -65,8 +64,7 @@ def _complete(plan: Plan, image: Image, resolver: Resolver, view: ClosureView) -
         *unloaded(plan, image),
         *container.findings(plan, image.tree),
     )
-    return replace(
-        plan,
+    return plan._replace(
         findings=findings,
         hints=cache(lambda: _hints(plan, image, resolver, view)),
         platforms=platforms(plan.programs, resolver.files),

@@ -263,7 +263,8 @@ class Placer:
         return normal(new + "/" + source[len(old.rstrip("/")) :])
 
     def _added(self, item: AddedFile) -> Iterator[Put]:
-        reason = Reason("added", because_of=item.source)
+        # Records are made of all their fields in order: there may be a great many.
+        reason = Reason("added", "", item.source, "")
         if item.place is None:
             path = item.destination or item.source
             yield Put(path, PutLink(item.node.target), reason, item.source)
@@ -277,7 +278,7 @@ class Placer:
                 yield Put(place.path, what, reason, item.source)
         elif item.place.path == item.source:  # in a directory that was gone through: no link
             what = PutFile(self._files, item.place, item.capability)
-            yield Put(item.destination, what, reason, item.source)
+            yield Put(item.destination, what, reason, item.source, False)
         else:
             yield from self._moved(item.source, item.destination, reason, item.source)
 

@@ -1,10 +1,10 @@
 """One thing that is to be put somewhere, before conflicts and parents are looked at."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from elfpack.blob import Blob, Source
 from elfpack.errors import unreadable
+from elfpack.light import NamedTuple
 from elfpack.loader.files import Files
 from elfpack.planning.entry import Reason
 from elfpack.root.walk import Place

@@ -1,10 +1,10 @@
 """What a user asks for, checked as far as that goes without a look at the files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from types import MappingProxyType
 
 from elfpack.errors import RequestError
+from elfpack.light import NamedTuple
 from elfpack.loader.files import Files
 from elfpack.paths import basename, components, join, normal
 from elfpack.planning.config import PLAIN, ImageConfig
@@ -29,8 +29,7 @@ class MadeDirectory(NamedTuple):
     owner: tuple[int, int] = (0, 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """What to pack and how."""
 
     programs: tuple[str, ...]
@@ -39,7 +38,7 @@ class Request:
     """``SRC[:DEST]``."""
     directories: tuple[str, ...] = ()
     """``PATH[:MODE[:UID:GID]]``."""
-    modules: Mapping[str, object] = field(default_factory=dict)
+    modules: Mapping[str, object] = MappingProxyType({})
     """By name: False for off, True for on, else the parsed values of a module that is on."""
     allow_missing: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()

@@ -15,7 +15,6 @@ from elfpack.loader.files import TEXT_LIMIT, Files
 from elfpack.loader.hwcaps import PREFIX
 from elfpack.loader.identify import MUSL, Loader
 from elfpack.loader.machine import cache_flags
-from elfpack.loader.musl import path_file, system_path
 from elfpack.loader.records import Hit, Kind
 from elfpack.paths import basename, components, encode, parent
 from elfpack.planning.entry import Reason
@@ -127,6 +126,8 @@ class SearchPath:
         self.conflicts[finding] = None
 
     def _add_directory(self, loader: Loader, lost: Difference) -> bool:
+        from elfpack.loader.musl import path_file  # late, as in loader/search.py
+
         directories = self._path_files.setdefault(
             path_file(loader.path, loader.lib), _Directories()
         )
@@ -140,6 +141,8 @@ class SearchPath:
         return True
 
     def _lines(self, path: str, directories: _Directories) -> Iterator[str]:
+        from elfpack.loader.musl import system_path
+
         raw = self._files.read_all(path, TEXT_LIMIT)
         listed = system_path(raw) if isinstance(raw, bytes) else _USUAL
         yield from dict.fromkeys((*directories.before, *listed))

@@ -6,9 +6,9 @@ it was found.
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import NamedTuple
 
 from elfpack.errors import ElfpackError, Finding
+from elfpack.light import NamedTuple
 from elfpack.loader.closure import MISSING, Closure
 from elfpack.loader.program import SEARCH_PATH, Program, open_program
 from elfpack.loader.records import Hit, Kind

@@ -1,13 +1,14 @@
 """What runtime modules see: the objects of all closures, their imports indexed once."""
 
-import re
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeVar
 
 from elfpack import late
 from elfpack.blob import Source
 from elfpack.elf.constant import MOST, Paths
 from elfpack.elf.golang import GoProgram
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.loader.closure import Closure
 from elfpack.loader.files import TEXT_LIMIT
 from elfpack.loader.identify import GLIBC
@@ -16,9 +17,16 @@ from elfpack.loader.resolve import Options, Resolver, loaded
 from elfpack.paths import basename, encode, join, matches
 from elfpack.planning.config import PLAIN, ImageConfig
 from elfpack.planning.contents import Contents
-from elfpack.runtime.module import Evidence, Found, Object, Role
+from elfpack.runtime.module import Evidence, Found, Object
 
-V = TypeVar("V")
+if TYPE_CHECKING:
+    import re
+    from typing import TypeVar
+
+    from elfpack.runtime.module import Role
+
+    V = TypeVar("V")
+
 # The libraries that glibc installs. What they import from each other is no evidence that the
 # program needs it. Source: glibc shlib-versions, Makefiles' "extra-libs".
 _GLIBC_OWN = frozenset(
@@ -156,6 +164,9 @@ class ClosureView:
     def holds(self, this: Object, pattern: re.Pattern[bytes]) -> bool:
         return self._contents.holds(this.hit, pattern)
 
+    def has(self, this: Object, text: bytes) -> bool:
+        return self._contents.has(this.hit, text)
+
     def go_through(self, this: Object, pattern: re.Pattern[bytes]) -> None:
         """Who will ask for :meth:`paths`, and for whole :meth:`strings`, has both read at once."""
         self._contents.go_through(this.hit, pattern)
@@ -169,6 +180,8 @@ class ClosureView:
         found, wanted = self.paths(this).alone, encode(path)
         if wanted in found or len(found) < MOST:
             return wanted in found
+        import re  # late: files with so many paths are rare
+
         pattern = late.pattern(rb"/(?<=\0/)" + re.escape(wanted[1:]) + rb"(?=\0)")
         return self.holds(this, pattern)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from elfpack.formats.oci import Image, Platform
 from elfpack.formats.reference import Reference
+from elfpack.light import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 SCHEMA = "elfpack.image/1"
 

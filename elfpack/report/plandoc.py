@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+from elfpack.light import TYPE_CHECKING
 from elfpack.planning.entry import Directory, Entry, HardLink, Plan, Regular, Symlink
 from elfpack.report import reasons
+
+if TYPE_CHECKING:
+    from typing import Any
 
 SCHEMA = "elfpack.layer/1"
 
@@ -33,7 +36,7 @@ def document(plan: Plan, output: str | None, size: int | None, use: str | None) 
     }
 
 
-class _Rows(list[dict[str, Any]]):
+class _Rows(list["dict[str, Any]"]):
     """The rows of entries, each made when it is written: the encoder takes nothing but lists, and
     there may be a great many."""
 

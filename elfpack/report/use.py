@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Sequence
+from itertools import groupby
 
-from elfpack.formats.reference import Reference
+from elfpack.light import TYPE_CHECKING
 from elfpack.paths import basename
 from elfpack.planning.entry import HardLink, Plan, Regular
+
+if TYPE_CHECKING:
+    from elfpack.formats.reference import Reference
 
 
 def command(plan: Plan, output: str, form: str, host: str, *, owned: bool = True) -> str:
@@ -18,16 +20,14 @@ def command(plan: Plan, output: str, form: str, host: str, *, owned: bool = True
     words += _platform(plan, host)
     if plan.entrypoint is not None:
         # Exec form: an image from scratch has no shell to split a line at spaces.
-        import json  # late: nothing is written with --dry-run
-
-        words += ["--change", f"ENTRYPOINT {json.dumps([plan.entrypoint])}"]
+        words += ["--change", f"ENTRYPOINT [{_json(plan.entrypoint)}]"]
     owner = "" if owned else "--owner=0 --group=0 "
     makers = {
-        "tree": f"tar {_attributes(plan)}{owner}-C {shlex.quote(output)} -c .",
-        "tar.zst": f"zstd -dc {shlex.quote(output)}",  # engines do not import it
+        "tree": f"tar {_attributes(plan)}{owner}-C {_quoted(output)} -c .",
+        "tar.zst": f"zstd -dc {_quoted(output)}",  # engines do not import it
     }
     words += ["-" if form in makers else output, name(plan)]
-    line = " ".join(map(shlex.quote, words))
+    line = _joined(words)
     return f"{makers[form]} | {line}" if form in makers else line
 
 
@@ -46,10 +46,10 @@ def image_command(plan: Plan, output: str, tags: Sequence[Reference], host: str)
     reference = tags[0]
     if output.endswith("/"):
         source = f"oci:{output.rstrip('/') or '/'}:{reference.tag}"
-        return shlex.join(["skopeo", "copy", source, f"docker-daemon:{reference.familiar}"])
+        return _joined(["skopeo", "copy", source, f"docker-daemon:{reference.familiar}"])
     load = ["docker", "load"] + (["-i", output] if output != "-" else [])
     run = ["docker", "run", "--rm", *_platform(plan, host), reference.familiar]
-    return f"{shlex.join(load)} && {shlex.join(run)}"
+    return f"{_joined(load)} && {_joined(run)}"
 
 
 def _platform(plan: Plan, host: str) -> list[str]:
@@ -70,5 +70,37 @@ def _runs_here(machine: str, host: str) -> bool:
 
 def name(plan: Plan) -> str:
     """A name for the image: the program's, as far as a repository may be called so."""
-    stem = re.sub(r"[^a-z0-9._-]+", "-", basename(plan.entrypoint or "").lower()).strip("._-")
-    return re.sub(r"[._-]{2,}", "-", stem) or "image"
+    letters = basename(plan.entrypoint or "").lower()
+    stem = "".join(c if c in _NAMING else "-" for c in letters).strip(_BETWEEN)
+    runs = ("".join(run) for _, run in groupby(stem, _BETWEEN.__contains__))
+    return "".join("-" if run[0] in _BETWEEN and run[1:] else run for run in runs) or "image"
+
+
+_BETWEEN = "._-"
+_NAMING = frozenset(f"abcdefghijklmnopqrstuvwxyz0123456789{_BETWEEN}")
+
+
+def _json(text: str) -> str:
+    """As ``json.dumps``, which is not loaded for what needs no escape."""
+    if text.isascii() and text.isprintable() and not _ESCAPED.intersection(text):
+        return f'"{text}"'
+    import json
+
+    return json.dumps(text)
+
+
+_ESCAPED = frozenset('"\\')
+
+
+def _quoted(text: str) -> str:
+    """As ``shlex.quote``; shlex imports re."""
+    if text and _SAFE.issuperset(text):
+        return text
+    return "'" + text.replace("'", "'\"'\"'") + "'"
+
+
+_SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
+
+
+def _joined(words: Sequence[str]) -> str:
+    return " ".join(map(_quoted, words))

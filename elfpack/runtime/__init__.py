@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from elfpack.light import TYPE_CHECKING
 from elfpack.runtime.certs import Certs
 from elfpack.runtime.dlopen import Dlopen
 from elfpack.runtime.gconv import Gconv
@@ -16,6 +15,9 @@ from elfpack.runtime.strace import Strace
 from elfpack.runtime.timezone import Tz
 from elfpack.runtime.tmp import Tmp
 from elfpack.runtime.users import Users
+
+if TYPE_CHECKING:
+    from typing import Final
 
 MODULES: Final[tuple[RuntimeModule, ...]] = (
     Nss(),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 from elfpack import late
 from elfpack.errors import RequestError
 from elfpack.formats import pem
+from elfpack.light import TYPE_CHECKING
 from elfpack.paths import join, parent
 from elfpack.runtime.module import (
     AddBytes,
@@ -23,6 +23,9 @@ from elfpack.runtime.module import (
     View,
 )
 from elfpack.runtime.truststores import CONVENTIONAL, Store, nss, pkcs11, stores
+
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 _MOST = 16 << 20
 """Bytes of a bundle; a large one has 300,000."""

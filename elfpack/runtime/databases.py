@@ -7,7 +7,10 @@ net/conf.go, net/lookup_unix.go, net/port_unix.go, net/hosts.go and os/user/look
 
 from __future__ import annotations
 
-from typing import Final
+from elfpack.light import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 
 def _family(stem: str, *lookups: str) -> tuple[str, ...]:

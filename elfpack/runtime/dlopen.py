@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import ClassVar
 
 from elfpack import late
 from elfpack.formats.dlopennote import OWNER, REQUIRED, SUGGESTED, TYPE, NoteFault, Opens, parse
+from elfpack.light import TYPE_CHECKING
 from elfpack.paths import decode
 from elfpack.runtime.module import Addition, AddObject, Evidence, Found, Hint, Lacking, Object, View
 from elfpack.runtime.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 STRINGS = "strings"
 _VALUES = (SUGGESTED, STRINGS)

@@ -8,11 +8,11 @@ dlopen() of DIRECTORY/NAME.so. The directory is compiled in. musl has its conver
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 from elfpack import late
 from elfpack.formats import gconv
 from elfpack.formats.gconv import Modules
+from elfpack.light import TYPE_CHECKING
 from elfpack.paths import join
 from elfpack.runtime import older_static
 from elfpack.runtime.libc import directories
@@ -28,6 +28,9 @@ from elfpack.runtime.module import (
     View,
 )
 from elfpack.runtime.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 _SYMBOL = "iconv_open"
 _CONFIGURATION = "gconv-modules"

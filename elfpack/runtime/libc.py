@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 from elfpack import late
+from elfpack.light import TYPE_CHECKING
 from elfpack.paths import decode, encode
 from elfpack.runtime.module import View
+
+if TYPE_CHECKING:
+    import re
 
 _BREAK = late.pattern(rb"[^!-~]")
 
@@ -29,4 +32,6 @@ def directories(view: View, last: str, *, static: bool = True) -> tuple[str, ...
 
 @lru_cache
 def _ending(last: str) -> re.Pattern[bytes]:
+    import re  # late, as the patterns of elfpack.late
+
     return re.compile(re.escape(encode(last)) + rb"(?=\0)")

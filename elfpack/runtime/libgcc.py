@@ -8,10 +8,13 @@ debug/backtrace.c; the number of the name: shlib-versions.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 from elfpack.elf import constants as c
+from elfpack.light import TYPE_CHECKING
 from elfpack.runtime.module import Addition, AddObject, Hint, Lacking, Object, View
+
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 _USUAL = "libgcc_s.so.1"
 _BY_MACHINE = {c.EM_68K: "libgcc_s.so.2", c.EM_PARISC: "libgcc_s.so.4"}

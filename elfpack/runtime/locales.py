@@ -7,17 +7,22 @@ locale, which is UTF-8.
 Source: glibc locale/findlocale.c, _nl_find_locale(): the archive, locale.alias, directories.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import ClassVar, NamedTuple
 
 from elfpack import late
 from elfpack.formats import gconv, localearchive
 from elfpack.formats.localearchive import Archive, ArchiveFault
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.paths import join
 from elfpack.runtime.gconv import needs
 from elfpack.runtime.libc import directories
 from elfpack.runtime.module import AddBytes, AddFile, Addition, AddLink, Hint, Lacking, View
 from elfpack.runtime.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 _ARCHIVE = "locale-archive"
 _COMPILED = f"/{_ARCHIVE}"

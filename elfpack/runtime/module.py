@@ -4,18 +4,23 @@
 additions made the set of objects grow, because what was added may be evidence itself.
 """
 
-import re
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
-from typing import ClassVar, Final, Literal, NamedTuple, Protocol, TypeVar
 
 from elfpack.blob import Source
 from elfpack.elf.golang import GoProgram
+from elfpack.light import TYPE_CHECKING, NamedTuple, Protocol
 from elfpack.loader.records import Hit
 
-V = TypeVar("V")
-Role = Literal["program", "added", "library"]
-"""What an object is to the user: a program that was named, or that a script or a module runs; an
-ELF file among what was added; a library of one of those."""
+if TYPE_CHECKING:
+    import re
+    from typing import ClassVar, Final, Literal, TypeVar
+
+    V = TypeVar("V")
+    Role = Literal["program", "added", "library"]
+    """What an object is to the user: a program that was named, or that a script or a module runs;
+    an ELF file among what was added; a library of one of those."""
 
 
 OPENED: Final = "opened by"
@@ -194,6 +199,9 @@ class View(Protocol):
 
     def holds(self, this: Object, pattern: re.Pattern[bytes]) -> bool:
         """Whether :meth:`strings` would find any."""
+
+    def has(self, this: Object, text: bytes) -> bool:
+        """Whether the read-only data of an object have these bytes."""
 
     def notes(self, this: Object, owner: str, kind: int) -> tuple[bytes, ...]:
         """The descriptions of an object's notes of an owner and a type, in file order."""

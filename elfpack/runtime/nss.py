@@ -3,11 +3,13 @@
 Source: glibc nss/nss_database.c (defaults), nss/nss_module.c (built in since 2.34: files, dns).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, NamedTuple
 
 from elfpack import late
 from elfpack.formats import nsswitch
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.runtime import older_static
 from elfpack.runtime.databases import (
     DATABASE_FILES,
@@ -27,6 +29,9 @@ from elfpack.runtime.module import (
     Object,
     View,
 )
+
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 _CONFIGURATION = "/etc/nsswitch.conf"
 _NETWORK = ("hosts", "networks")

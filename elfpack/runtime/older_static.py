@@ -8,10 +8,13 @@ elf/dl-support.c for a static program's own dlopen(), which also loads libc.so.6
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import Final
 
 from elfpack import late
+from elfpack.light import TYPE_CHECKING
 from elfpack.runtime.module import AddFile, Addition, AddProgram, Evidence, Lacking, Object, View
+
+if TYPE_CHECKING:
+    from typing import Final
 
 OPENS: Final = late.pattern(rb"\0(libnss_(?:%s\.so[^\0]{0,16})?)(?=\0)")
 """From what the name of a library is made: ``libnss_``, since 2.33 ``libnss_%s.so%s``."""

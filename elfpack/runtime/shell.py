@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Final
 
 from elfpack.elf.busybox import read_applets
 from elfpack.elf.file import ElfFile
 from elfpack.elf.reader import read
 from elfpack.errors import InputError
+from elfpack.light import TYPE_CHECKING
 from elfpack.paths import components
 from elfpack.runtime.module import (
     Addition,
@@ -19,6 +19,9 @@ from elfpack.runtime.module import (
     Lacking,
     View,
 )
+
+if TYPE_CHECKING:
+    from typing import ClassVar, Final
 
 _BUSYBOX: Final = "--with shell=/bin/busybox"
 _WHERE = "/bin"

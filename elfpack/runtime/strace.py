@@ -6,15 +6,16 @@ directory it is the directory alone, also if it was listed: what the run used of
 lines.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
-from typing import ClassVar, Final, NamedTuple
 
 from elfpack.blob import Source, chunks
 from elfpack.elf.file import Abi, ElfFile
 from elfpack.elf.reader import read
 from elfpack.errors import InputError
 from elfpack.formats import pem
-from elfpack.formats.strace import split
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.paths import join, normal
 from elfpack.runtime.module import (
     OPENED,
@@ -28,7 +29,11 @@ from elfpack.runtime.module import (
     Lacking,
     View,
 )
-from elfpack.runtime.traced import How, Run, Use, used
+
+if TYPE_CHECKING:
+    from typing import ClassVar, Final
+
+    from elfpack.runtime.traced import How, Run, Use
 
 COMMAND: Final = "strace -f -e trace=%file,execve -o LOG PROGRAM"
 _WORDS: Final[dict[How, str]] = {
@@ -92,6 +97,8 @@ class Strace:
 
 
 def _read(source: Source) -> Run:
+    from elfpack.runtime.traced import used  # late, as all that reads logs: few have one
+
     return used(_Lines(source))
 
 
@@ -102,6 +109,8 @@ class _Lines:
         self._source = source
 
     def __iter__(self) -> Iterator[bytes]:
+        from elfpack.formats.strace import split
+
         return split(chunks(self._source))
 
 

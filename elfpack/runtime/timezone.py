@@ -10,13 +10,16 @@ its search.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 from elfpack import late
+from elfpack.light import TYPE_CHECKING
 from elfpack.paths import join
 from elfpack.runtime.libc import directories
 from elfpack.runtime.module import AddFile, Addition, AddLink, Hint, Lacking, View
 from elfpack.runtime.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 _LOCALTIME = "/etc/localtime"
 _USUAL = "/usr/share/zoneinfo"

@@ -6,9 +6,12 @@ Source: P_tmpdir of glibc stdio-common/stdio_lim.h and of musl include/stdio.h; 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
+from elfpack.light import TYPE_CHECKING
 from elfpack.runtime.module import AddDirectory, Addition, View
+
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 _SYMBOLS = (
     *("mkstemp", "mkostemp", "mkstemps", "mkostemps"),

@@ -7,15 +7,22 @@ counts as a thread of the one that was traced last: it has its working directory
 Source: open(2), path_resolution(7), clone(2).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
 
 from elfpack.formats.strace import Call, Ended, Name, Started, events, starts
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.paths import basename
 
-How = Literal["executed", "opened", "found", "link", "written"]
-"""What a run did with a name. ``found``: stat(), access() and the like succeeded; ``link``: so did
-a call that does not follow the last link; ``written``: it made something in that directory."""
+if TYPE_CHECKING:
+    from typing import Literal
+
+    How = Literal["executed", "opened", "found", "link", "written"]
+    """What a run did with a name. ``found``: stat(), access() and the like succeeded; ``link``: so
+    did a call that does not follow the last link; ``written``: it made something in that
+    directory."""
+
 
 _LINK_ITSELF = frozenset(("lstat", "lstat64", "readlink", "readlinkat", "lgetxattr", "llistxattr"))
 _OPENING = frozenset(("open", "openat", "openat2", "creat"))
@@ -72,7 +79,7 @@ class _Process:
         """Where chroot() led."""
         self.descriptors: dict[bytes, str] = {}
 
-    def copy(self) -> "_Process":
+    def copy(self) -> _Process:
         other = _Process()
         other.program, other.directory, other.top = self.program, self.directory, self.top
         other.descriptors = self.descriptors.copy()

@@ -1,12 +1,16 @@
 """Where TLS libraries look for CA certificates, read from their bytes."""
 
-import re
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
 
 from elfpack import late
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.paths import decode, parent
 from elfpack.runtime.module import Evidence, Object, View
+
+if TYPE_CHECKING:
+    from typing import Final
 
 
 class Store(NamedTuple):
@@ -38,7 +42,9 @@ CONVENTIONAL: Final = Store(
 _CERT_PEM = "/cert.pem"
 # Rust ends its strings with no NUL.
 _CONVENTIONAL = late.pattern(
-    "|".join(re.escape(f) for f in CONVENTIONAL.files if not f.endswith(_CERT_PEM)).encode()
+    "|".join(f for f in CONVENTIONAL.files if not f.endswith(_CERT_PEM))
+    .replace(".", r"\.")
+    .encode()
 )
 # What of crypto/x509 is linked in only where certificates are verified by the system's, since
 # Go 1.9. Source: go src/crypto/x509/root_unix.go, root.go.
@@ -60,7 +66,7 @@ _DIRECTORY = late.pattern(rb"\0(/[!-~]{0,1000}/(?:certs|pem))/?(?=\0)")
 _PKCS11 = late.pattern(rb"\0(pkcs11:)(?=\0)")
 # The variable that OpenSSL reads where it looks for its default file: what is linked in for that.
 # Source: openssl crypto/x509/x509_def.c.
-_BY_DEFAULT = late.pattern(rb"SSL_CERT_FILE")
+_BY_DEFAULT = b"SSL_CERT_FILE"
 # The name of a function of libssl, in what it reports as an error.
 _LIBSSL = late.pattern(rb"\0(SSL_CTX_new(?:_ex)?)(?=\0)")
 _OWN_BUNDLE = late.pattern(rb"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/]{8}")
@@ -162,7 +168,7 @@ def _linked_in(view: View, this: Object) -> Iterator[Store]:
     """A TLS library that is linked into a program or an added object, unless it brings its own
     certificates, as node does. OpenSSL's file is told from libssl's words, for libcrypto alone is
     no TLS library; the paths of libcurl and of Rust's are conventional."""
-    if not view.holds(this, _BY_DEFAULT) or view.holds(this, _OWN_BUNDLE):
+    if not view.has(this, _BY_DEFAULT) or view.holds(this, _OWN_BUNDLE):
         return
     if view.holds(this, _LIBSSL):
         for file in map(decode, view.strings(this, _BUNDLE)):

@@ -1,10 +1,15 @@
 """Account databases: made by elfpack, never the host's."""
 
-from collections.abc import Iterator
-from typing import ClassVar, NamedTuple
+from __future__ import annotations
 
+from collections.abc import Iterator
+
+from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.runtime.databases import ACCOUNTS
 from elfpack.runtime.module import AddDirectory, Addition, AddText, View
+
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 _PASSWD = (
     "root:x:0:0:root:/root:/bin/sh\n",

@@ -9,7 +9,6 @@ import select
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,7 +96,7 @@ def test_a_changed_file_leaves_the_old_output(case: Change, output: str, here: P
                 waiting.pop()(here / "data")
 
         with pytest.raises(InputError, match="changed while it was read"):
-            write(replace(plan.record, watch=middle), target)
+            write(plan.record._replace(watch=middle), target)
     assert not waiting
     assert {p: p.stat().st_ino for p in (here / "out").rglob("*")} == before
 

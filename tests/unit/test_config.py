@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -109,6 +111,41 @@ def test_it_is_a_record() -> None:
     assert ImageConfig() == PLAIN
     with pytest.raises(AttributeError):
         config.user = "x"  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        del config.user
+    with pytest.raises(AttributeError):
+        config.nothing = "x"
+    assert config.user == ""
+
+
+def test_it_is_made_by_names_alone() -> None:
+    with pytest.raises(TypeError):
+        ImageConfig("/a")  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        ImageConfig(nothing="x")  # type: ignore[call-arg]
+
+
+def test_it_is_equal_to_what_has_the_same_values_and_to_nothing_else() -> None:
+    config = ImageConfig(env={"A": "1"}, cmd=["x"])
+    assert config == ImageConfig(cmd=("x",), env={"A": "1"})
+    assert config != ImageConfig(cmd=("x",))
+    assert config != (None, ("x",), {"A": "1"}, "", "/", (), {}, (), "")
+
+
+def test_it_goes_through_pickle_and_copies() -> None:
+    config = ImageConfig(entrypoint=["/a"], env={"A": "1"}, exposed_ports=["80-81"])
+    for again in (pickle.loads(pickle.dumps(config)), copy.copy(config), copy.deepcopy(config)):
+        assert again == config
+        assert type(again) is ImageConfig
+        with pytest.raises(AttributeError):
+            again.user = "x"  # type: ignore[misc]
+
+
+def test_it_tells_of_itself() -> None:
+    assert repr(ImageConfig(user="app", cmd=["x"])) == (
+        "ImageConfig(entrypoint=None, cmd=('x',), env={}, user='app', workdir='/', "
+        "exposed_ports=(), labels={}, volumes=(), stop_signal='')"
+    )
 
 
 @pytest.mark.parametrize(

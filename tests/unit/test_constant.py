@@ -9,7 +9,14 @@ import struct
 import pytest
 
 from elfpack.blob import from_bytes
-from elfpack.elf.constant import LONGEST, MOST, constants, constants_and_paths, paths
+from elfpack.elf.constant import (
+    LONGEST,
+    MOST,
+    constants,
+    constants_and_paths,
+    has,
+    paths,
+)
 from elfpack.elf.layout import ElfFault
 from tests.elfbuild import elf
 
@@ -143,3 +150,14 @@ def test_both_in_one_reading(many: int) -> None:
         source = from_bytes(segments((R, text)), "x").open()
         both = constants(source, END, whole=True), paths(source)
         assert constants_and_paths(source, END) == both
+
+
+@pytest.mark.parametrize("at", [0, 1, PIECE - 3, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE - 4])
+def test_a_text_is_found_wherever_a_pattern_is(at: int) -> None:
+    content = bytearray(2 * PIECE)
+    content[at : at + 4] = b"TEXT"
+    for flags in (R, RW):
+        source = from_bytes(segments((flags, bytes(content)), (R, b"")), "x").open()
+        found = constants(source, re.compile(b"TEXT"))
+        assert has(source, b"TEXT") == (found == (b"TEXT",))
+        assert not has(source, b"TEXT\0more")
