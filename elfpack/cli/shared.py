@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshal
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from elfpack.cli.beside import Copy
@@ -16,8 +16,8 @@ _FEWEST = 100
 """Programs for each process: fewer are not worth one."""
 _MOST = 4
 """Processes: each finds anew what it has in common with the others."""
-_PARTS = 4
-"""Parts of a round for each process, on the average: processors are not equally fast."""
+_LEAST = 16
+"""Programs of a part."""
 _ROUND = 2048
 """Programs that are shared at a time: what is said of them is kept until all are done."""
 _DESCRIPTORS = 512
@@ -49,8 +49,7 @@ def _round(programs: Sequence[str], work: Work, results: Results, talk: Talk) ->
     count = min(processors(), _MOST, len(programs) // _FEWEST)
     if count < 2 or os.sysconf("SC_OPEN_MAX") < _DESCRIPTORS:
         return work(programs, results, talk)
-    size = -(-len(programs) // (count * _PARTS))
-    parts = [programs[at : at + size] for at in range(0, len(programs), size)]
+    parts = list(_parts(programs, count))
     results.flush()
 
     def held(part: Sequence[str]) -> _Said:
@@ -68,6 +67,16 @@ def _round(programs: Sequence[str], work: Work, results: Results, talk: Talk) ->
         results.write(said[number].results)
         status = max(status, said[number].status)
     return status
+
+
+def _parts(programs: Sequence[str], count: int) -> Iterator[Sequence[str]]:
+    """Large ones first, since neighbours need the same, and small ones last: processors are not
+    equally fast, and nobody should wait long for another."""
+    at = 0
+    while at < len(programs):
+        size = max(_LEAST, (len(programs) - at) // (2 * count))
+        yield programs[at : at + size]
+        at += size
 
 
 _Numbers = Callable[[], int]
