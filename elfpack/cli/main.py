@@ -75,6 +75,8 @@ def run(argv: list[str]) -> int:
     except click.ClickException as e:
         talk.error(_usage(e))
         return 2
+    except SystemExit:  # so click leaves when the reader of what it prints has seen enough
+        return status_of(BrokenPipeError(), talk)
     except click.Abort:
         return status_of(KeyboardInterrupt(), talk)
     except (Exception, KeyboardInterrupt) as e:
