@@ -13,6 +13,9 @@ from elfpack.loader.program import Program
 from elfpack.loader.records import EMPTY_SCOPE, Hit, Role
 from elfpack.loader.search import Search
 
+_KEPT = 1024
+"""Closures: of a thousand programs of one root, there are some two hundred kinds."""
+
 
 def is_common(name: str, hit: Hit) -> bool:
     """Whether an object that was found for a name by its requester's own scope is that name to all
@@ -30,12 +33,41 @@ def _is_careless(elf: ElfFile) -> bool:
 
 
 def walk_common(program: Program, interpreter: Hit | None, search: Search) -> Closure | None:
-    """The closure, or None if only the whole walk can tell it."""
+    """The closure, or None if only the whole walk can tell it. Programs that need the same have the
+    same, but for themselves."""
     elf = program.hit.elf
     if elf.soname is not None or elf.has_path or elf.filters:
         return None
     if interpreter is None or not _is_careless(interpreter.elf):
         return None
+    if elf.flags_1 & c.DF_1_NODEFLIB:
+        return _walk(program, interpreter, search)
+    known = search.closures.get(elf.needed)
+    if known is None or known.interpreter is not interpreter:
+        known = _walk(program, interpreter, search)
+        if known is not None:
+            if len(search.closures) >= _KEPT:
+                search.closures.clear()
+            search.closures[elf.needed] = known
+        return known
+    return Closure(  # the same, but for itself; all fields in their order, which is quickest
+        program,
+        program.name,
+        known.loader,
+        interpreter,
+        None,
+        (program.hit, *known.hits[1:]),
+        (program.name, *known.names[1:]),
+        known.requesters,
+        known.roles,
+        known.targets,
+        known.filtees,
+        known.secure,
+        program.scripts,
+    )
+
+
+def _walk(program: Program, interpreter: Hit, search: Search) -> Closure | None:
     itself = search.loader_soname(interpreter)
     without_path = search.common(EMPTY_SCOPE)
     hits = [program.hit]

@@ -75,6 +75,8 @@ class Search:
         self._answers: dict[Scope, dict[str, Answer]] = {}
         self._plain: dict[Scope, dict[str, Hit]] = {}
         self._common: dict[Scope, dict[str, Hit]] = {}
+        self.closures: dict[tuple[str, ...], Closure] = {}
+        """By what its program needs, a closure of the common case; ``common.py`` fills it."""
         self._ends = tuple([f"/{sub}" for sub in self.rules.subdirectories if sub])
         self._looks: dict[str, _Look] = {}
         self._existing: dict[str, tuple[str, ...]] = {}

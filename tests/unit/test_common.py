@@ -127,6 +127,24 @@ def test_a_relative_interpreter_is_another_file_in_another_directory() -> None:
         assert answer == _answer(Resolver(root), "/bin/exe", options)
 
 
+@pytest.mark.parametrize("flag", ["nodeflib", "runpath=/own", "rpath=/own", "soname=exe", "isa=8"])
+def test_programs_that_need_the_same_and_differ_in_what_counts(flag: str) -> None:
+    programs = {
+        "/bin/plain": "exe needs=libz.so,libc.so.6",
+        "/bin/again": "exe needs=libz.so,libc.so.6",
+        "/bin/other": f"exe needs=libz.so,libc.so.6 {flag}",
+        "/bin/order": "exe needs=libc.so.6,libz.so",
+        "/bin/script": "text #!/bin/plain\\n",
+    }
+    usual = {path.replace("/lib/", "/lib64/"): spec for path, spec in LIBC.items()}
+    root = tree({**GLIBC, **usual, **programs})
+    options = Options()
+    for order in (list(programs), list(programs)[::-1]):
+        shared = Resolver(root)
+        for name in order * 3:
+            assert _answer(shared, name, options) == _answer(Resolver(root), name, options)
+
+
 @pytest.mark.parametrize("care", ["rpath=/own", "filter=libz.so", "runpath=/own"])
 def test_a_loader_that_asks_for_care(care: str) -> None:
     """No real one needs anything; a file that is named as one may."""
