@@ -4,8 +4,9 @@ Source: glibc elf/rtld.c, handle_preload_list() and dl_main(); musl ldso/dynlink
 load_preload(), which knows no file.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
 
+from elfpack.light import NamedTuple
 from elfpack.loader.files import PRELOAD_FILE
 from elfpack.paths import decode, encode
 

@@ -18,8 +18,37 @@ from elfpack.paths import basename
 
 def remarks(resolver: Resolver, closure: Closure, options: Options) -> Iterator[Finding]:
     """Each as a finding: faults to be warned of, and notes."""
-    if closure.program is None or closure.loader is None:
+    program = closure.program
+    if program is None or closure.loader is None:
         return
+    if not has_nothing_strange(resolver, closure, options):
+        yield from strange(resolver, closure, options)
+    if program.hit.path != program.hit.real_path:
+        yield from _ldd(resolver, closure, options)
+
+
+def has_nothing_strange(resolver: Resolver, closure: Closure, options: Options) -> bool:
+    """Whether it is plain that :func:`strange` has nothing to say, as of most programs: one look at
+    each object, where that takes ten times as long."""
+    loader, interpreter, program = closure.loader, closure.interpreter, closure.program
+    if loader is None or interpreter is None or program is None or program.place is None:
+        return False
+    if closure.misses or closure.preloads or closure.secure or not options.preload_file:
+        return False
+    if not loader.recognised or loader.libc != GLIBC or hwcaps.is_level(options.cpu):
+        return False
+    if not resolver.starter.mode(interpreter) & program.place.node.mode & 0o111:
+        return False
+    lacking = ~hwcaps.isa_of(options.cpu, program.hit.elf.abi, options.facts)
+    for hit in closure.hits:
+        elf = hit.elf
+        if elf.isa & lacking or elf.of_musl:
+            return False
+    return True
+
+
+def strange(resolver: Resolver, closure: Closure, options: Options) -> Iterator[Finding]:
+    """What is rare."""
     yield from _permissions(resolver, closure)
     yield from _loader(resolver, closure)
     if closure.misses:
@@ -31,8 +60,6 @@ def remarks(resolver: Resolver, closure: Closure, options: Options) -> Iterator[
     yield from _cpu(closure, options)
     for hit in foreign(closure):
         yield Finding("wrong-machine", closure.name, told_foreign(hit), "replace that file")
-    if closure.program.hit.path != closure.program.hit.real_path:
-        yield from _ldd(resolver, closure, options)
 
 
 FATAL = ("isa-level", "wrong-machine")

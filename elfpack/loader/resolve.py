@@ -106,13 +106,13 @@ class Resolver:
         program, loader = closure.program, closure.loader
         if program is None or loader is None or program.scripts:
             return None
-        if parent(program.hit.path) == parent(program.hit.real_path):
-            return None
-        if program.kind == "library" or (loader.libc == GLIBC and loader.version >= (2, 42)):
-            return None
         elf = program.hit.elf
         texts = (*elf.needed, elf.rpath or "", elf.runpath or "", options.library_path)
         if "ORIGIN" not in " ".join(texts):
+            return None
+        if parent(program.hit.path) == parent(program.hit.real_path):
+            return None
+        if program.kind == "library" or (loader.libc == GLIBC and loader.version >= (2, 42)):
             return None
         named = program._replace(hit=program.hit._replace(real_path=program.hit.path))
         return self.closure(named, options)

@@ -5,14 +5,13 @@ Source: glibc elf/dl-load.c, is_dst(), _dl_dst_substitute(), fillin_rpath(), dec
 
 from __future__ import annotations
 
-from elfpack.late import pattern
+from collections.abc import Iterator
+
 from elfpack.light import NamedTuple
 from elfpack.loader.records import Element
 
-# The name is matched greedily: $ORIGINx is no token and stays as it is.
-_TOKEN = pattern(
-    r"\$(?:\{(?P<curly>ORIGIN|LIB|PLATFORM)\}|(?P<plain>ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))"
-)
+_NAMES = ("ORIGIN", "LIB", "PLATFORM")
+_WORD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 
 
 class Tokens(NamedTuple):
@@ -23,6 +22,29 @@ class Tokens(NamedTuple):
     platform: str | None
 
 
+def _found(text: str) -> Iterator[tuple[int, int, str]]:
+    """Where each token begins and ends, and its name. A pattern would do it, but nothing else that
+    most programs need has one."""
+    start = text.find("$")
+    while start >= 0:
+        end = start + 1
+        for name in _NAMES:
+            if text.startswith(f"{{{name}}}", end):
+                end += len(name) + 2
+            # The name is matched greedily: $ORIGINx is no token and stays as it is.
+            elif text.startswith(name, end) and _is_end(text, end + len(name)):
+                end += len(name)
+            else:
+                continue
+            yield start, end, name
+            break
+        start = text.find("$", end)
+
+
+def _is_end(text: str, at: int) -> bool:
+    return text[at : at + 1] not in _WORD
+
+
 def expand(text: str, tokens: Tokens) -> str | None:
     """``text`` with its tokens replaced; None if one has no value, which drops the element."""
     if "$" not in text:
@@ -30,18 +52,18 @@ def expand(text: str, tokens: Tokens) -> str | None:
     values = {"ORIGIN": tokens.origin, "LIB": tokens.lib, "PLATFORM": tokens.platform}
     pieces: list[str] = []
     at = 0
-    for match in _TOKEN.finditer(text):
-        value = values[match["curly"] or match["plain"]]
+    for start, end, name in _found(text):
+        value = values[name]
         if value is None:
             return None
-        pieces += text[at : match.start()], value
-        at = match.end()
+        pieces += text[at:start], value
+        at = end
     return "".join(pieces) + text[at:]
 
 
 def has_token(text: str) -> bool:
     """Whether a token stands in ``text``."""
-    return "$" in text and _TOKEN.search(text) is not None
+    return any(_found(text))
 
 
 def uses_origin(text: str) -> bool | None:
@@ -50,10 +72,11 @@ def uses_origin(text: str) -> bool | None:
 
     Source: glibc elf/dl-load.c, _dl_dst_substitute().
     """
-    found = [m for m in _TOKEN.finditer(text) if (m["curly"] or m["plain"]) == "ORIGIN"]
+    found = [(start, end) for start, end, name in _found(text) if name == "ORIGIN"]
     if not found:
         return None
-    return len(found) == 1 and found[0].start() == 0 and text[found[0].end() :][:1] in ("", "/")
+    start, end = found[0]
+    return len(found) == 1 and start == 0 and text[end : end + 1] in ("", "/")
 
 
 def split_path(text: str, separators: str, tokens: Tokens) -> tuple[Element, ...]:

@@ -14,6 +14,7 @@ import click
 import pytest
 
 import elfpack
+from tests.contract.tree import program
 
 ROOT = Path(elfpack.__file__).parent
 FLOORS = (
@@ -115,7 +116,7 @@ def _loaded(*arguments: str) -> set[str]:
 
 NEVER = ("json", "hashlib", "tarfile", "pathlib", "lief", "elftools", "subprocess")
 PLAIN_LOADS = {
-    "elfpack": ("blob", "errors", "late", "light", "paths", "records"),
+    "elfpack": ("blob", "errors", "light", "paths", "records"),
     "elfpack.api": ("host", "names", "resolve", "session"),
     "elfpack.cli": ("deps_run", "ending", "plain", "surroundings", "ui"),
     "elfpack.elf": ("constants", "file", "layout", "notes", "reader", "strings"),
@@ -155,6 +156,17 @@ def test_plain_deps_loads_a_written_list() -> None:
     assert ours == listed | set(PLAIN_LOADS)
     others = {name.partition(".")[0] for name in loaded - ours}
     assert {name for name in others if not name.startswith("_")} <= PLAIN_STDLIB
+
+
+def test_deps_of_a_set_id_program_with_an_origin_loads_no_more(tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    app.write_bytes(program("libc.so.6", runpath="$ORIGIN/lib:${ORIGIN}"))
+    app.chmod(0o4755)
+    link = tmp_path / "other" / "link"
+    link.parent.mkdir()
+    link.symlink_to(app)
+    others = {name.partition(".")[0] for name in _loaded("deps", str(app), str(link))}
+    assert not others & {"re", "typing", "contextlib"}
 
 
 @pytest.mark.parametrize("form", ["ldd", "tree", "paths"])

@@ -10,6 +10,7 @@ from elfpack.errors import ElfpackError
 from elfpack.loader import walked
 from elfpack.loader.closure import Closure
 from elfpack.loader.common import walk_common
+from elfpack.loader.remarks import has_nothing_strange, strange
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.root.node import Root
 from tests.oracle.rows import GLIBC_ROWS, MUSL_ROWS, Row
@@ -164,3 +165,23 @@ def test_a_loader_that_asks_for_care(care: str) -> None:
         assert _answer(shared, name, Options("/lib64")) == _answer(
             Resolver(root), name, Options("/lib64")
         )
+
+
+@pytest.mark.parametrize("row", GLIBC_ROWS + MUSL_ROWS, ids=lambda row: row.name)
+def test_what_is_called_plain_has_nothing_strange(row: Row) -> None:
+    libc = GLIBC if row in GLIBC_ROWS else MUSL
+    resolver = Resolver(tree({**libc, **row.world}))
+    for preload_file in (False, True):
+        options = Options(
+            row.library_path, row.cwd, preload=row.preload, preload_file=preload_file, secure=True
+        )
+        for name in _programs(row.world):
+            closure = _answer(resolver, name, options)
+            if isinstance(closure, Closure) and has_nothing_strange(resolver, closure, options):
+                assert not list(strange(resolver, closure, options))
+
+
+def test_most_programs_are_plain() -> None:
+    resolver = Resolver(tree({**GLIBC, **LIBC, "/bin/exe": "exe needs=libb.so"}))
+    closure = resolver.resolve("/bin/exe", LIB._replace(preload_file=True))
+    assert has_nothing_strange(resolver, closure, LIB._replace(preload_file=True))
