@@ -28,8 +28,8 @@ def remarks(resolver: Resolver, closure: Closure, options: Options) -> Iterator[
 
 
 def has_nothing_strange(resolver: Resolver, closure: Closure, options: Options) -> bool:
-    """Whether it is plain that :func:`strange` has nothing to say, as of most programs: one look at
-    each object, where that takes ten times as long."""
+    """Whether it is plain that :func:`strange` has nothing to say, as of most programs: by one look
+    at each object. ``tests/unit/test_common.py`` holds the two together."""
     loader, interpreter, program = closure.loader, closure.interpreter, closure.program
     if loader is None or interpreter is None or program is None or program.place is None:
         return False
