@@ -1,19 +1,21 @@
 # The index of commands. `make help` lists them; CI calls the same ones.
 BIN := .venv/bin
+# With ELFPACK_LOCKED set only what tools/locked names is installed.
+LOCKED := $(if $(ELFPACK_LOCKED),$(wildcard tools/locked/*))
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev fmt lint types test oracle docker bench sizes fixtures lowest repro dist clean
+.PHONY: help demo dev fmt lint types test oracle docker bench sizes fixtures lowest lock repro dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
 		printf '%-10s %s\n' "$$name" "$$text"; done
 
-.venv/ready: pyproject.toml tools/setup
+.venv/ready: pyproject.toml tools/setup $(LOCKED)
 	@sh tools/setup
 	@touch $@
 
-.venv/ready-dev: pyproject.toml tools/setup
+.venv/ready-dev: pyproject.toml tools/setup $(LOCKED)
 	@sh tools/setup dev
 	@touch $@ .venv/ready
 
@@ -50,6 +52,9 @@ sizes: .venv/ready-dev ## measure the README's tables of sizes (needs gcc, musl-
 
 fixtures: ## build tests/fixtures from their sources (needs cross compilers)
 	@sh tests/fixtures/build
+
+lock: ## pin what continuous integration installs, with hashes, anew
+	@sh tools/lock
 
 lowest: ## run the tests with the lowest versions that pyproject.toml allows
 	@sh tools/lowest
