@@ -9,7 +9,7 @@ import struct
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
-from elfpack.elf.layout import ElfFault, Layout
+from elfpack.elf.layout import ElfFault, Layout, read_table
 
 _WORDS_64 = (c.EM_ALPHA, c.EM_S390)
 """Machines whose 64-bit files have a DT_HASH of 64-bit words."""
@@ -80,7 +80,7 @@ def _gnu_range(source: Source, layout: Layout, address: int) -> range:
     table = start + 16 + blooms * (8 if _wide(layout) else 4)
     if table + buckets * 4 > source.size:
         raise ElfFault("ELF file with a hash table outside the file")
-    raw = source.pread(buckets * 4, table)
+    raw = read_table(source, buckets * 4, table, "hash table")
     last = max(struct.unpack(f"{order}{len(raw) // 4}I", raw), default=0)
     if last < first or not last:
         return range(first, first)
