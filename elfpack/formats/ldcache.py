@@ -301,12 +301,12 @@ _WORDS: Final = bytes.maketrans(_DIGITS, b"\0" * len(_DIGITS))
 
 
 def _c_int(digits: bytes) -> int:
-    """The value that a C int has after all of them, digit by digit: it overflows."""
+    """The value that a C int has after all of them, digit by digit: it overflows, and all but the
+    last 32 are shifted out of it, since 10 to that power is a multiple of 2 to it."""
+    value = int(digits[-32:])
     if len(digits) < 10:
-        return int(digits)
-    value = 0
-    for digit in digits:
-        value = (value * 10 + digit - 48) & 0xFFFFFFFF
+        return value
+    value &= 0xFFFFFFFF
     return value - (1 << 32) if value >> 31 else value
 
 

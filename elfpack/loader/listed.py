@@ -15,7 +15,8 @@ from elfpack.paths import encode
 from elfpack.root.walk import PATH_LIMIT
 
 _OFTEN = 4096
-"""Tries, after which it is worth to list the directories; few programs come to a hundred."""
+"""Tries in one search path, after which it is worth to list the directories; few programs come to
+a hundred."""
 _NAME_LIMIT = 255
 """Bytes of a name in a directory; a longer one is another error than a missing one."""
 
@@ -42,12 +43,13 @@ class Listed:
         self._always: list[int] = []
         """The numbers of those that nothing is known of."""
 
-    def elements(self, name: str) -> Sequence[Element]:
-        """Those in which the search for a name has to look, in order."""
+    def elements(self, name: str, *, often: bool = False) -> Sequence[Element]:
+        """Those in which the search for a name has to look, in order. ``often``: it is worth to
+        list the directories."""
         elements = self.places.elements
         if self._holding is None:
             self._tried += len(elements)
-            if self._tried < _OFTEN:
+            if self._tried < _OFTEN and not often:
                 return elements
             self._holding = self._listed()
         if len(encode(name)) > _NAME_LIMIT:

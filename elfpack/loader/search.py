@@ -65,6 +65,8 @@ def _rules(system: System) -> Rules:
 
 _LISTS = 4096
 """Search paths of which is kept what is in them; each walk makes those of its objects anew."""
+_MANY_TRIES = 1 << 16
+"""Tries in all of them together, after which each is listed at once."""
 
 
 class _Look(NamedTuple):
@@ -97,6 +99,7 @@ class Search:
         self._looks: dict[str, _Look] = {}
         self._lists: dict[int, Listed] = {}
         """By the id() of search paths, which are kept by it."""
+        self._tries = 0
         self._existing: dict[str, tuple[str, ...]] = {}
         """What is there of the subdirectories of each directory."""
         self.around: dict[int, tuple[Closure, Loaded]] = {}
@@ -184,7 +187,8 @@ class Search:
                 self._lists.clear()
             known = Listed(places, self.system, self._in, self._is_missing)
             self._lists[id(places)] = known
-        return known.elements(name)
+        self._tries += len(places.elements)
+        return known.elements(name, often=self._tries > _MANY_TRIES)
 
     def _in(self, directory: str) -> Iterable[str]:
         return self._subdirectories(directory, None)

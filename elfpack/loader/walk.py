@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _MOST_UNSEEN = 1000
 """Objects that stand before the program; nobody has seen one that filters more than a few."""
+_MOST_PATHS = 128
+"""Objects with a DT_RPATH of which each needs the next: every name below is looked for in all."""
 
 
 class Step(NamedTuple):
@@ -168,6 +170,10 @@ class Walk:
             above = self._chains.get(self.requesters[number], ())
         chain = self.search.rules.chain(hit, above)
         if chain:
+            if len(chain) > _MOST_PATHS:
+                reason = f"it inherits more than {_MOST_PATHS} search paths, as no real object does"
+                by = self.hits[self.requesters[number]].path
+                self.refusal = Refusal(hit.path, reason, by, "elfpack")
             self._chains[number] = chain
             self._inherits = True
         self._scopes[number] = scope = self.search.rules.scope(hit, chain)
@@ -311,9 +317,10 @@ class Walk:
         reason = self.search.rules.refuse(answer.elf)
         if reason is not None:
             return self._refused(Refusal(answer.path, reason), asked)
-        if filtered is not None and self._endless(requester, answer):
+        endless = None if filtered is None else self._endless(requester, answer)
+        if endless is not None:
             self.endless = True
-            self.refusal = Refusal(answer.path, "filters itself: the loader would never end")
+            self.refusal = Refusal(answer.path, endless)
             return MISSING
         itself = self.search.rules.stands_for(answer)
         if itself is not None:
@@ -354,14 +361,16 @@ class Walk:
             )
         return MISSING
 
-    def _endless(self, requester: int, hit: Hit) -> bool:
-        """Whether a filter would be loaded for itself again and again, or more often than a process
-        has room for: what stands before the program is not seen by what looks for it."""
+    def _endless(self, requester: int, hit: Hit) -> str | None:
+        """Why a filter would be loaded for itself again and again, or too often: what stands before
+        the program is not seen by what looks for it."""
+        if len(self.unlisted) > _MOST_UNSEEN:
+            return f"more than {_MOST_UNSEEN} objects that the program filters stand before it"
         while requester in self.unlisted or requester == 0:
             if self.hits[requester].identity == hit.identity:
-                return True
+                return "filters itself: the loader would never end"
             requester = self.requesters[requester]
-        return len(self.unlisted) > _MOST_UNSEEN
+        return None
 
     def _take(self, asked: _Asked, hit: Hit) -> int:
         number = self._add(asked.name, asked.requester, hit)
