@@ -129,6 +129,11 @@ class FileSource:
             self._fd = -1
 
 
+def is_hole(source: Source, start: int, end: int) -> bool:
+    """Whether a part of a source is known to be a hole, of which nobody has to read the zeros."""
+    return isinstance(source, FileSource) and source.data(start)[0] >= min(end, source.size)
+
+
 class Content(Protocol):
     """Content of a known size that can be opened again when it is written."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from elfpack import late
-from elfpack.blob import Source
+from elfpack.blob import Source, is_hole
 from elfpack.elf import constants as c
 from elfpack.elf.layout import Layout, read_layout
 from elfpack.light import TYPE_CHECKING, NamedTuple, Protocol
@@ -180,6 +180,8 @@ def _pieces(source: Source, layout: Layout | None) -> Iterator[tuple[bytes, int,
     and behind belongs to the pieces beside it."""
     for start, end in _ranges(source, layout or read_layout(source)):
         for at in range(start, end, _PIECE):
+            if is_hole(source, at, at + _PIECE + LONGEST):
+                continue
             before = min(LONGEST, at - start)
             raw = source.pread(min(before + _PIECE + LONGEST, end - at + before), at - before)
             yield raw, before, before + _PIECE

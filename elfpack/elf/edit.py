@@ -178,6 +178,8 @@ def _numbers(
     fixed: set[int] = set()
     if any(sections[n].allocated for n in behind):
         tables = [s for s in sections if s.type == t.SHT_DYNSYM]
+        if sum(s.size for s in tables) > source.size:
+            raise ElfFault("its dynamic symbol tables overlap")
         fixed = set().union(*(_spoken_of(source, layout, s) for s in tables)).intersection(stays)
     free = iter([n for n in range(1, len(sections) + 1) if n not in fixed])
     return {0: 0} | {n: n if n in fixed else next(free) for n in (*stays, _NEW)}

@@ -113,9 +113,13 @@ class ElfFile(NamedTuple):
     @property
     def asked(self) -> tuple[tuple[str, Filter | None], ...]:
         """Every name that the object asks for, in the order of its dynamic section."""
-        names: list[tuple[str, Filter | None]] = [(name, None) for name in self.needed]
-        for filtered in reversed(self.filters):
-            names.insert(filtered.after, (filtered.name, filtered))
+        names: list[tuple[str, Filter | None]] = []
+        at = 0
+        for filtered in self.filters:
+            names += [(name, None) for name in self.needed[at : filtered.after]]
+            names.append((filtered.name, filtered))
+            at = filtered.after
+        names += [(name, None) for name in self.needed[at:]]
         return tuple(names)
 
     @property

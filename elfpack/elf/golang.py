@@ -17,7 +17,7 @@ from itertools import chain, islice
 from sys import intern
 
 from elfpack import late
-from elfpack.blob import Source
+from elfpack.blob import Source, is_hole
 from elfpack.elf import constants as c
 from elfpack.elf.layout import Layout, Segment, read_layout
 from elfpack.elf.notes import read_notes
@@ -303,9 +303,15 @@ def _places(
 ) -> Iterator[tuple[int, Segment]]:
     """Where in the file one of the needles is, segment by segment."""
     most = max(map(len, needles)) - 1
+    left = 2 * source.size  # those of a file that a linker made do not overlap
     for segment in segments:
         end = min(segment.offset + segment.filesz, source.size)
+        left -= max(0, end - segment.offset)
+        if left < 0:
+            return
         for start in range(segment.offset, end, _PIECE):
+            if is_hole(source, start, start + _PIECE + most):
+                continue
             raw = source.pread(min(_PIECE + most, end - start), start)
             for needle in needles:
                 found = raw.find(needle)

@@ -9,8 +9,10 @@ import struct
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
-from elfpack.elf.layout import ElfFault, Layout
+from elfpack.elf.layout import ElfFault, Layout, read_table
 
+_IS_ODD = bytes([0, 1]) * 128
+"""For :meth:`bytes.translate`."""
 _WORDS_64 = (c.EM_ALPHA, c.EM_S390)
 """Machines whose 64-bit files have a DT_HASH of 64-bit words."""
 
@@ -80,7 +82,7 @@ def _gnu_range(source: Source, layout: Layout, address: int) -> range:
     table = start + 16 + blooms * (8 if _wide(layout) else 4)
     if table + buckets * 4 > source.size:
         raise ElfFault("ELF file with a hash table outside the file")
-    raw = source.pread(buckets * 4, table)
+    raw = read_table(source, buckets * 4, table, "hash table")
     last = max(struct.unpack(f"{order}{len(raw) // 4}I", raw), default=0)
     if last < first or not last:
         return range(first, first)
@@ -88,12 +90,13 @@ def _gnu_range(source: Source, layout: Layout, address: int) -> range:
     at = table + buckets * 4 + (last - first) * 4
     while at < source.size:
         piece = source.pread(4096, at)
-        for (word,) in struct.iter_unpack(f"{order}I", piece[: len(piece) // 4 * 4]):
-            last += 1
-            if word & 1:
-                return range(first, last)
+        low = piece[0 if order == "<" else 3 :: 4].translate(_IS_ODD)
+        end = low.find(1)
+        if end >= 0:
+            return range(first, last + end + 1)
         if len(piece) < 4096:
             break
+        last += len(low)
         at += len(piece)
     raise ElfFault("ELF file with a hash chain that does not end")
 

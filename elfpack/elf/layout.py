@@ -352,9 +352,32 @@ def _entries(raw: bytes, encoding: Encoding) -> Dynamic:
         return Dynamic(tags, words[1::2])
 
 
+TABLE_MOST: Final = 1 << 28
+"""Bytes of a table of names, symbols or relocations; the largest libraries have a quarter of it. A
+file may be of any size and be one hole."""
+
+
+def read_table(source: Source, size: int, offset: int, what: str) -> bytes:
+    """All of a table; fewer bytes at the end of the file.
+
+    Raises:
+        ElfFault: it is larger than any.
+    """
+    if size > TABLE_MOST:
+        raise ElfFault(f"ELF file with a {what} of {size} bytes")
+    return source.pread(size, offset)
+
+
+_SEGMENTS_MOST: Final = 1 << 24
+"""Bytes of all segments of a type that are read whole: of notes, real files have some thousand."""
+
+
 def segments_of(source: Source, layout: Layout, kind: int) -> Iterator[tuple[Segment, bytes]]:
-    """Each segment of a type with its content, as much of it as the file holds."""
+    """Each segment of a type with its content, as much of it as the file holds. Those that overlap
+    over and over, which no linker makes, end where they have more bytes than the file."""
+    left = min(source.size, _SEGMENTS_MOST)
     for segment in layout.segments:
         if segment.type == kind and segment.offset < source.size:
-            size = min(segment.filesz, source.size - segment.offset)
+            size = min(segment.filesz, source.size - segment.offset, left)
+            left -= size
             yield segment, source.pread(size, segment.offset)

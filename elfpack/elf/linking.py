@@ -16,7 +16,7 @@ from typing import NamedTuple
 from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.hashtable import findable
-from elfpack.elf.layout import ElfFault, Layout, read_layout
+from elfpack.elf.layout import ElfFault, Layout, read_layout, read_table
 from elfpack.elf.relocations import Range, decoded, read_infos
 from elfpack.elf.strings import Strings
 from elfpack.elf.symbols import versym
@@ -104,12 +104,6 @@ class Linking(NamedTuple):
         last = self.layout.last
         return range(last(c.DT_MIPS_GOTSYM) or 0, last(c.DT_MIPS_SYMTABNO) or 0)
 
-    @property
-    def name_bytes(self) -> int:
-        """More than all names have in a file that a linker made: names may end alike and share
-        their bytes, and one that shares them with all others would take no end of memory."""
-        return (1 << 20) + 32 * len(self.strings)
-
     def once(self) -> Linking:
         """The same with each relocation that says the same once."""
         return self._replace(infos=[dict.fromkeys(chain.from_iterable(self.infos))])
@@ -135,7 +129,7 @@ def read_linking(source: Source, order: Order) -> Linking | None:
     start = layout.offset(address)
     if start is None or start + size > source.size:
         raise ElfFault("ELF file with a symbol table outside the file")
-    table = source.pread(size, start)
+    table = read_table(source, size, start, "symbol table")
     numbers = versym(source, layout, count)
     versions = versions_of(source, layout, strings)
     return Linking(layout, table, strings.whole(), numbers, versions, found, infos)

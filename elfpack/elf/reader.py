@@ -62,6 +62,8 @@ def _refuse_cut(source: Source, end: int) -> None:
 _X86: Final = (c.EM_X86_64, c.EM_386)
 _NOTES_MAX = 4096
 """Bytes of properties that are looked at: linkers write one note of some twenty."""
+_NOTE_SEGMENTS = 64
+"""Segments of notes in which they are looked for; linkers make two or three."""
 
 
 def _isa(source: Source, layout: Layout, head: bytes) -> int:
@@ -71,7 +73,7 @@ def _isa(source: Source, layout: Layout, head: bytes) -> int:
     if layout.header.machine not in _X86:
         return 0
     columns, align = layout.encoding.columns, layout.encoding.bits // 8
-    for at in reversed(layout.parts.notes):
+    for at in reversed(layout.parts.notes[-_NOTE_SEGMENTS:]):
         if layout.fields[at + columns.align] != align:
             continue
         offset = layout.fields[at + columns.offset]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
-from elfpack.elf.layout import ElfFault, Layout
+from elfpack.elf.layout import ElfFault, Layout, read_table
 
 
 class Relocation(NamedTuple):
@@ -96,7 +96,7 @@ def _infos(source: Source, layout: Layout, wanted: Range) -> array[int]:
     if start is None or start + size > source.size:
         raise ElfFault("ELF file with relocations outside the file")
     words = array("Q" if layout.encoding.bits == 64 else "I")
-    words.frombytes(source.pread(size, start))
+    words.frombytes(read_table(source, size, start, "table of relocations"))
     if layout.header.little != (sys.byteorder == "little"):
         words.byteswap()
     # An entry is r_offset, r_info and, in a RELA, r_addend.

@@ -7,6 +7,7 @@ import struct
 
 from elfpack.blob import Source
 from elfpack.elf import constants as c
+from elfpack.elf.layout import read_table
 from elfpack.light import TYPE_CHECKING
 from elfpack.paths import decode
 
@@ -47,20 +48,47 @@ class _Stream(io.RawIOBase):
         return len(piece)
 
 
+_WORK = 1 << 20
+"""Bytes of section headers and names that are looked at: linked files have some thousand, also if
+each of many headers leads to a name as long as the file."""
+
+
+class _Bounded(io.BufferedReader):
+    """Ends what reads over and over."""
+
+    left = _WORK
+
+    def read(self, size: int | None = -1) -> bytes:
+        found = super().read(size)
+        self.left -= len(found)
+        if self.left < 0:
+            raise ValueError("section headers that take no end")
+        return found
+
+
+def _opened(source: Source) -> Any:
+    from elftools.elf.elffile import ELFFile
+
+    return ELFFile(_Bounded(_Stream(source), 1 << 16))
+
+
+def _content(source: Source, section: Any) -> bytes:
+    """What a section holds, as it stands in the file: no linker compresses symbols."""
+    return read_table(source, section["sh_size"], section["sh_offset"], "section")
+
+
 def defined_functions(source: Source) -> frozenset[str]:
     """The names of the functions that a program's symbol table (.symtab) defines.
 
     Empty for a stripped program, and for one whose sections cannot be read: sections are a
     convenience that nothing needs to run.
     """
-    from elftools.elf.elffile import ELFFile
-
     try:
-        file = ELFFile(io.BufferedReader(_Stream(source), 1 << 16))
+        file = _opened(source)
         section = file.get_section_by_name(".symtab")
         if section is None:
             return frozenset()
-        symbols, names = section.data(), section.stringtable.data()
+        symbols, names = _content(source, section), _content(source, section.stringtable)
         order = "<" if file.little_endian else ">"
         entry = struct.Struct(order + ("IBBHQQ" if file.elfclass == 64 else "IIIBBH"))
     except Exception:  # of every kind: it trusts the numbers that it reads
@@ -76,10 +104,8 @@ def defined_functions(source: Source) -> frozenset[str]:
 
 def section(source: Source, name: str) -> bytes:
     """The content of a section, at most 64 KiB of it; empty if there is none that can be read."""
-    from elftools.elf.elffile import ELFFile
-
     try:
-        found = ELFFile(io.BufferedReader(_Stream(source), 1 << 16)).get_section_by_name(name)
+        found = _opened(source).get_section_by_name(name)
         if found is None or found["sh_type"] == "SHT_NOBITS":
             return b""
         offset, size = found["sh_offset"], found["sh_size"]

@@ -27,7 +27,7 @@ _USUAL: Final = {
     (">", 64): c.EM_S390,
 }
 """Machines of which lief believes class and byte order: of x32 it does not."""
-_WORK: Final = 1 << 30
+_WORK: Final = 1 << 26
 """Bytes that may be looked at for names: headers, times the size of the table that has them.
 Linked files have some forty of the one, and some hundred bytes of the other."""
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from elfpack.blob import Source
 from elfpack.elf import constants as c
 from elfpack.elf.hashtable import entry, symbol_count
-from elfpack.elf.layout import ElfFault, Layout, read_layout
-from elfpack.elf.strings import Strings
+from elfpack.elf.layout import ElfFault, Layout, read_layout, read_table
+from elfpack.elf.strings import Strings, refuse_overlap
 from elfpack.elf.versions import versions_of
 from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.paths import decode
@@ -78,24 +78,25 @@ def imported_names(source: Source, layout: Layout) -> tuple[list[bytes], list[in
     Raises:
         ElfFault: a table lies outside the file.
     """
-    names: list[bytes] = []
-    places: list[int] = []
     if not layout.dynamic or layout.last(c.DT_SYMTAB) is None:
-        return names, places
+        return [], []
     strings = Strings(source, layout).whole()
-    find, last = strings.find, strings.rfind(b"\0")
+    find = strings.find
     raw = _symbol_table(source, layout)
     size = entry(layout).size
     wide = layout.encoding.bits == 64
     fields = struct.Struct(layout.encoding.order + ("IB19x" if wide else "I8xB3x"))
+    offsets: list[int] = []
+    places: list[int] = []
     for start, end in _undefined(raw, size, 6 if wide else 14):
         rows = fields.iter_unpack(raw[start * size : end * size])
         found = [(at, n) for n, (at, info) in enumerate(rows, start) if at and info >= _GLOBAL]
-        names += [strings[at : find(b"\0", at)] for at, _ in found]
+        offsets += [at for at, _ in found]
         places += [place for _, place in found]
-        if found and max(found)[0] > last:
-            raise ElfFault("ELF file with a symbol name outside its string table")
-    return names, places
+    if offsets and max(offsets) > strings.rfind(b"\0"):
+        raise ElfFault("ELF file with a symbol name outside its string table")
+    refuse_overlap(strings, offsets)
+    return [strings[at : find(b"\0", at)] for at in offsets], places
 
 
 def _undefined(raw: bytes, size: int, section: int) -> Iterator[tuple[int, int]]:
@@ -161,6 +162,7 @@ def _split(raw: bytes, layout: Layout, names: _Names, *, exports: bool) -> Symbo
     imported: list[Symbol] = []
     exported: list[Symbol] = []
     wide = layout.encoding.bits == 64
+    refuse_overlap(names.strings, [fields[0] for fields in entry(layout).iter_unpack(raw)])
     for index, fields in enumerate(entry(layout).iter_unpack(raw)):
         if wide:
             name, info, other, section, _, _ = fields
@@ -179,7 +181,7 @@ def _split(raw: bytes, layout: Layout, names: _Names, *, exports: bool) -> Symbo
 def _symbol_table(source: Source, layout: Layout) -> bytes:
     start, count = _symbol_range(source, layout)
     size = entry(layout).size
-    raw = source.pread(count * size, start)
+    raw = read_table(source, count * size, start, "symbol table")
     return raw[: len(raw) // size * size]
 
 
@@ -196,5 +198,5 @@ def versym(source: Source, layout: Layout, count: int) -> tuple[int, ...]:
     start = layout.offset(address) if address is not None else None
     if start is None or start >= source.size:
         return ()
-    raw = source.pread(count * 2, start)
+    raw = read_table(source, count * 2, start, "table of versions")
     return struct.unpack(f"{layout.encoding.order}{len(raw) // 2}H", raw[: len(raw) // 2 * 2])

@@ -19,7 +19,12 @@ _WEAK = 0x2
 _BASE = 0x1
 _NUMBER = ~c.VERSYM_HIDDEN & 0xFFFF
 _STEP = 4096
-"""Bytes of a table read at once."""
+"""Bytes of a table read at first: most tables are no longer."""
+_PIECE = 512
+"""Bytes read behind those, wherever an entry is: a table may lead to and fro."""
+
+
+_REPEATS = "ELF file with a version table that repeats itself"
 
 
 class Need(NamedTuple):
@@ -146,7 +151,7 @@ class _Table:
         self._start = start
         self.size = size
         self.head = source.pread(min(_STEP, size), start)
-        """The first of them: most tables are no longer, and are unpacked where they are."""
+        """The first of them, which are unpacked where they are."""
         self._from = 0
         self._piece = self.head
 
@@ -158,7 +163,7 @@ class _Table:
         inside = at - self._from
         if inside < 0 or inside + layout.size > len(self._piece):
             self._from, inside = at, 0
-            self._piece = self._source.pread(min(_STEP, max(0, self.size - at)), self._start + at)
+            self._piece = self._source.pread(min(_PIECE, max(0, self.size - at)), self._start + at)
         if layout.size > len(self._piece) - inside:
             raise ElfFault("ELF file with a version table that runs over its end")
         return layout.unpack_from(self._piece, inside)
@@ -205,11 +210,13 @@ def _needs(source: Source, layout: Layout) -> tuple[_Files, _Needs]:
     # Both the next field and the count end the walk; each step goes forward, so that a table
     # that loops ends too.
     for _ in range(layout.tags.get(c.DT_VERNEEDNUM, 0)):
+        if len(files) > most:  # entries that overlap would never end
+            raise ElfFault(_REPEATS)
         _, count, file, aux, following = unpack(outer, at)
         inside, before = at + aux, len(found)
         for _ in range(count):
-            if len(found) > most:  # entries that overlap would never end
-                raise ElfFault("ELF file with a version table that repeats itself")
+            if len(found) > most:
+                raise ElfFault(_REPEATS)
             row = unpack_head(head, inside) if inside <= last else unpack(inner, inside)
             found.append(row)
             if row[4] == 0:
@@ -229,8 +236,10 @@ def _definitions(source: Source, layout: Layout) -> _Definitions:
         return []
     _, _, outer, inner = _structs(layout.encoding.order)
     found: _Definitions = []
-    at = 0
+    at, most = 0, table.size // outer.size
     for _ in range(layout.tags.get(c.DT_VERDEFNUM, 0)):
+        if len(found) > most:
+            raise ElfFault(_REPEATS)
         _, flags, index, count, value, aux, following = table.unpack(outer, at)
         if count:
             name, _ = table.unpack(inner, at + aux)

@@ -29,6 +29,8 @@ _EXTENSION_MAGIC: Final = 0xEAA42174
 _TAG_HWCAPS = 1
 _NAMED_HWCAPS = 1 << 62
 _ISA_MASK = 0x3FF
+_LONGEST = 4096
+"""Bytes of a name or path: longer ones lead to no file, and thousands may share one string."""
 
 
 class LdCache:
@@ -48,6 +50,9 @@ class LdCache:
         self._priorities: tuple[Sequence[str], list[int]] | None = None
         self._ranks: dict[int, list[int] | None] = {}
         """By the number of an entry; None for one whose name is not in the file."""
+        self._room = len(raw)
+        """How many numbers more they may have: names that overlap have no end of them."""
+        self._answers: dict[tuple[object, ...], str | None] = {}
         self._open(raw, little, bits)
 
     def _open(self, raw: bytes, little: bool, bits: int) -> None:
@@ -83,8 +88,8 @@ class LdCache:
         self,
         name: str,
         *,
-        flags: Sequence[int],
-        hwcaps: Sequence[str] = (),
+        flags: tuple[int, ...],
+        hwcaps: tuple[str, ...] = (),
         isa: int = 1,
         legacy: int = 0,
     ) -> str | None:
@@ -96,7 +101,21 @@ class LdCache:
 
         Source: glibc elf/dl-cache.c, search_cache().
         """
-        wanted = rank(encode(name))
+        wanted = rank(encode(name)[:_LONGEST])
+        # A damaged cache may have thousands of entries that are equal to thousands of names.
+        key = (*wanted, flags, hwcaps, isa, legacy)
+        if key not in self._answers:
+            self._answers[key] = self._best(wanted, flags, hwcaps, isa, legacy)
+        return self._answers[key]
+
+    def _best(
+        self,
+        wanted: list[int],
+        flags: tuple[int, ...],
+        hwcaps: tuple[str, ...],
+        isa: int,
+        legacy: int,
+    ) -> str | None:
         found = self._search(wanted)
         if found is None:
             return None
@@ -144,10 +163,14 @@ class LdCache:
         return index
 
     def _rank(self, index: int) -> list[int] | None:
-        if index not in self._ranks:
-            name = self._string(self._entry(index)[1])
-            self._ranks[index] = None if name is None else rank(name)
-        return self._ranks[index]
+        if index in self._ranks:
+            return self._ranks[index]
+        name = self._string(self._entry(index)[1])
+        ranked = None if name is None else rank(name)
+        self._room -= len(ranked or ())
+        if self._room > 0:
+            self._ranks[index] = ranked
+        return ranked
 
     def _equal(
         self, wanted: list[int], first: int, met: int, last: int
@@ -178,8 +201,8 @@ class LdCache:
         start = self._base + offset
         if (offset if self._new else start) >= len(self._raw):
             return None
-        end = self._raw.find(b"\0", start)
-        return self._raw[start:] if end < 0 else self._raw[start:end]
+        end = self._raw.find(b"\0", start, start + _LONGEST)
+        return self._raw[start : start + _LONGEST if end < 0 else end]
 
     def _word(self, at: int) -> int:
         if at + 4 > len(self._raw):
@@ -210,8 +233,8 @@ class LdCache:
         for offset in self._listed():
             if offset >= len(self._raw):
                 break
-            end = self._raw.find(b"\0", offset)
-            name = self._raw[offset : end if end >= 0 else len(self._raw)]
+            end = self._raw.find(b"\0", offset, offset + _LONGEST)
+            name = self._raw[offset : end if end >= 0 else offset + _LONGEST]
             while at < len(active) and active[at][0] < name:
                 at += 1
             if at < len(active) and active[at][0] == name:
@@ -278,12 +301,12 @@ _WORDS: Final = bytes.maketrans(_DIGITS, b"\0" * len(_DIGITS))
 
 
 def _c_int(digits: bytes) -> int:
-    """The value that a C int has after all of them, digit by digit: it overflows."""
+    """The value that a C int has after all of them, digit by digit: it overflows, and all but the
+    last 32 are shifted out of it, since 10 to that power is a multiple of 2 to it."""
+    value = int(digits[-32:])
     if len(digits) < 10:
-        return int(digits)
-    value = 0
-    for digit in digits:
-        value = (value * 10 + digit - 48) & 0xFFFFFFFF
+        return value
+    value &= 0xFFFFFFFF
     return value - (1 << 32) if value >> 31 else value
 
 

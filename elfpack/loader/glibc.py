@@ -320,13 +320,18 @@ class GlibcLoaded:
             self._names.setdefault(soname, number)
         self._files.setdefault(hit.identity, number)
 
-    def forget(self, number: int) -> None:
+    def forget(self, number: int, hit: Hit) -> None:
         """An object that stands before the program is not seen: the loader looks from there on."""
+        names = self._names
+        lost = {n for told in self._told if told[0] == number for n in told[1:] if n is not None}
         self._told = [told for told in self._told if told[0] != number]
-        self._names.clear()
+        for name in [name for name in lost if names.get(name) == number]:
+            del names[name]
         for told in self._told:
-            self._tell(*told)
-        self._files = {file: n for file, n in self._files.items() if n != number}
+            if not lost.isdisjoint(told):
+                self._tell(*told)
+        if self._files.get(hit.identity) == number:
+            del self._files[hit.identity]
 
     def _tell(self, number: int, *names: str | None) -> None:
         for name in names:

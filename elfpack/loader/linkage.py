@@ -14,6 +14,7 @@ from elfpack.elf.file import Abi
 from elfpack.elf.layout import ElfFault, Layout
 from elfpack.elf.linking import Linking, Row
 from elfpack.elf.relocations import Range, decoded
+from elfpack.elf.strings import OVERLAP, most_bytes
 from elfpack.elf.versions import Need, Versions
 from elfpack.loader.relocations import COPY, PLT, types_of
 
@@ -32,7 +33,8 @@ MIPS_PLT = 0x8
 """STO_MIPS_PLT, of st_other: an undefined symbol whose value is that of its PLT entry."""
 
 
-_OVERLAP = "ELF file with symbol names that overlap over and over"
+_ALIKE = 256
+"""Definitions of one name in one object, each of another version. Libraries have two or three."""
 
 
 class Reference(NamedTuple):
@@ -101,11 +103,15 @@ def linkage(linking: Linking, abi: Abi, rules: Rules) -> Linkage:
     exports = _exports(linking, abi, rules)
     versions = _versioned(linking)
     wants: dict[bytes, list[Reference]] = {}
-    left = linking.name_bytes
-    for reference in dict.fromkeys(referring(linking.once(), abi, rules)):
+    left = most_bytes(len(linking.strings))
+    met: set[Reference] = set()
+    for reference in referring(linking.once(), abi, rules):
+        if reference in met:
+            continue
+        met.add(reference)
         left -= len(reference.name)
         if left < 0:
-            raise ElfFault(_OVERLAP)
+            raise ElfFault(OVERLAP)
         own = None if reference.kind & COPY else exports.get(reference.name)
         if reference.optional or (own and rules.finds(reference, own, versions)):
             continue
@@ -128,7 +134,7 @@ def _exports(linking: Linking, abi: Abi, rules: Rules) -> dict[bytes, Candidates
     found: dict[bytes, Candidates] = {}
     several: dict[bytes, list[int]] = {}
     shared: dict[int, Candidates] = {}
-    left = linking.name_bytes
+    left = most_bytes(len(linking.strings))
     exported, strings = rules.exported, linking.strings
     mips = abi.machine == c.EM_MIPS
     numbers = linking.versym[linking.findable.start :]
@@ -142,9 +148,12 @@ def _exports(linking: Linking, abi: Abi, rules: Rules) -> dict[bytes, Candidates
         text = strings[name:end] if end >= 0 else linking.name(name)
         left -= len(text)
         if left < 0:
-            raise ElfFault(_OVERLAP)
+            raise ElfFault(OVERLAP)
         if text in found:
-            several.setdefault(text, [*found[text]]).append(bits)
+            alike = several.setdefault(text, [*found[text]])
+            alike.append(bits)
+            if len(alike) > _ALIKE:
+                raise ElfFault("ELF file that defines one symbol over and over")
         else:
             found[text] = shared.setdefault(bits, (bits,))
     found.update((text, tuple(candidates)) for text, candidates in several.items())

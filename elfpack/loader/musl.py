@@ -203,7 +203,7 @@ class MuslLoaded:
             self._unnamed[number] = basename(hit.path)
         self._files.setdefault(hit.identity, number)
 
-    def forget(self, number: int) -> None:
+    def forget(self, number: int, hit: Hit) -> None:
         """Filters are not followed: nothing stands before the program."""
 
     def interpreter_is(self, number: int) -> None:

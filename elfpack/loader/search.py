@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import errno
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from elfpack.elf.file import Malformed
 from elfpack.light import TYPE_CHECKING, NamedTuple, Protocol
 from elfpack.loader.glibc import Glibc
 from elfpack.loader.identify import MUSL
+from elfpack.loader.listed import Listed
 from elfpack.loader.machine import vdso
-from elfpack.loader.records import Hit, Kind, Outcome, Probe, Refusal, Scope, Via
+from elfpack.loader.records import (
+    Element,
+    Hit,
+    Kind,
+    Outcome,
+    Probe,
+    Refusal,
+    Scope,
+    SearchList,
+    Via,
+)
 from elfpack.loader.system import System
 from elfpack.paths import basename
+from elfpack.root.walk import PATH_LIMIT
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -33,7 +45,7 @@ class Loaded(Protocol):
     def by_name(self, name: str) -> int | None: ...
     def by_file(self, name: str, hit: Hit) -> int | None: ...
     def add(self, number: int, name: str, hit: Hit) -> None: ...
-    def forget(self, number: int) -> None: ...
+    def forget(self, number: int, hit: Hit) -> None: ...
     def interpreter_is(self, number: int) -> None: ...
     def copy(self) -> Loaded: ...
 
@@ -49,6 +61,12 @@ def _rules(system: System) -> Rules:
     from elfpack.loader.musl import Musl  # reads symbols, which a program of glibc needs none of
 
     return Musl(system)
+
+
+_LISTS = 4096
+"""Search paths of which is kept what is in them; each walk makes those of its objects anew."""
+_MANY_TRIES = 1 << 16
+"""Tries in all of them together, after which each is listed at once."""
 
 
 class _Look(NamedTuple):
@@ -79,6 +97,9 @@ class Search:
         """By what its program needs, a closure of the common case; ``common.py`` fills it."""
         self._ends = tuple([f"/{sub}" for sub in self.rules.subdirectories if sub])
         self._looks: dict[str, _Look] = {}
+        self._lists: dict[int, Listed] = {}
+        """By the id() of search paths, which are kept by it."""
+        self._tries = 0
         self._existing: dict[str, tuple[str, ...]] = {}
         """What is there of the subdirectories of each directory."""
         self.around: dict[int, tuple[Closure, Loaded]] = {}
@@ -132,8 +153,10 @@ class Search:
     def _run(
         self, name: str, scope: Scope, dead: Dead | None = None
     ) -> Iterator[tuple[Probe, Answer]]:
+        # A longer one is too long for a path in the same way: it is not copied for each directory.
+        short = name[:PATH_LIMIT]
         if "/" in name:
-            yield self._try(name, Via(Kind.PATH))
+            yield self._try(short, Via(Kind.PATH))
             return
         for places in self.rules.steps(name, scope):
             for path in places.files:
@@ -142,11 +165,11 @@ class Search:
                 yield probe, answer
                 if answer is not None:
                     return
-            for element in places.elements:
+            for element in places.elements if dead is not None else self._worth(places, short):
                 outcome = Outcome.MISSING
                 for sub in self._subdirectories(element.directory, dead):
                     via = Via(places.kind, places.owner, element.written, sub.rstrip("/"))
-                    path = element.directory + sub + name
+                    path = element.directory + sub + short
                     probe, answer = self._try(path, via, setuid=scope.secure_preload)
                     yield probe, answer
                     if answer is not None:
@@ -155,6 +178,23 @@ class Search:
                 # What became of the last, which is the directory itself, counts: open_path().
                 if outcome is Outcome.END_OF_LIST:
                     break
+
+    def _worth(self, places: SearchList, name: str) -> Sequence[Element]:
+        """The elements of a search path in which a name may be."""
+        known = self._lists.get(id(places))
+        if known is None or known.places is not places:
+            if len(self._lists) >= _LISTS:
+                self._lists.clear()
+            known = Listed(places, self.system, self._in, self._is_missing)
+            self._lists[id(places)] = known
+        self._tries += len(places.elements)
+        return known.elements(name, often=self._tries > _MANY_TRIES)
+
+    def _in(self, directory: str) -> Iterable[str]:
+        return self._subdirectories(directory, None)
+
+    def _is_missing(self, number: int, absolute: bool) -> bool:
+        return self.rules.judge_error(number, not absolute)[0] is Outcome.MISSING
 
     def _subdirectories(self, directory: str, dead: Dead | None) -> Iterable[str]:
         """What is tried in a directory. Only a trail has those that do not exist, once each; a

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from elfpack.loader.around import Around
     from elfpack.loader.preload import Wanted
 
-_MOST_UNSEEN = 16_000
-"""Objects of four segments that the mappings of one process suffice for. Source: Linux
-include/linux/mm.h, DEFAULT_MAX_MAP_COUNT."""
+_MOST_UNSEEN = 1000
+"""Objects that stand before the program; nobody has seen one that filters more than a few."""
+_MOST_PATHS = 128
+"""Objects with a DT_RPATH of which each needs the next: every name below is looked for in all."""
 
 
 class Step(NamedTuple):
@@ -77,7 +78,12 @@ class Walk:
         self.filtees: dict[int, tuple[int, ...]] = {}
         self.order = [0]
         """The loader's list: positions in the lists above, and for each of :attr:`misses` the
-        complement of its number."""
+        complement of its number. While it is walked, what was moved to the front stands a second
+        time where it was."""
+        self._passed: set[int] = set()
+        """What stands before the position of the walk, as far as a filter asked for it."""
+        self._counted = 0
+        """How many are among those."""
         self.unlisted: set[int] = set()
         self.preloads: list[Preload] = []
         self.misses: list[Miss] = []
@@ -134,11 +140,13 @@ class Walk:
         while position < len(order) and self.refusal is None:
             number = order[position]
             if number >= 0 and targets[number] is None:
-                self._visit(number)
+                self._visit(number, position)
             else:
                 position += 1
+        if self.filtees:
+            self.order = list(dict.fromkeys(order))
 
-    def _visit(self, number: int) -> None:
+    def _visit(self, number: int, position: int) -> None:
         hit = self.hits[number]
         elf = hit.elf
         scope = EMPTY_SCOPE
@@ -146,7 +154,7 @@ class Walk:
             scope = self._scope_of(number, hit)
         self.targets[number] = ()
         if elf.filters and self.search.rules.follows_filters:
-            self._visit_filter(number, hit, scope)
+            self._visit_filter(number, position, scope)
         elif elf.needed:
             self.targets[number] = self._needs(number, elf.needed, scope)
 
@@ -162,6 +170,10 @@ class Walk:
             above = self._chains.get(self.requesters[number], ())
         chain = self.search.rules.chain(hit, above)
         if chain:
+            if len(chain) > _MOST_PATHS:
+                reason = f"it inherits more than {_MOST_PATHS} search paths, as no real object does"
+                by = self.hits[self.requesters[number]].path
+                self.refusal = Refusal(hit.path, reason, by, "elfpack")
             self._chains[number] = chain
             self._inherits = True
         self._scopes[number] = scope = self.search.rules.scope(hit, chain)
@@ -208,11 +220,12 @@ class Walk:
                 break
         return tuple(row)
 
-    def _visit_filter(self, number: int, hit: Hit, scope: Scope) -> None:
+    def _visit_filter(self, number: int, position: int, scope: Scope) -> None:
         """The needed names of a filter, and what it filters, in the order of its tags."""
         table = self.search.table(scope)
         row, filtees = [], []
-        for written, filtered in hit.elf.asked:
+        before: dict[int, None] = {}
+        for written, filtered in self.hits[number].elf.asked:
             if filtered is None:
                 row.append(self._needed(_Asked(written, number, scope, table)))
             else:
@@ -221,32 +234,38 @@ class Walk:
                 target = self._needed(asked)
                 filtees.append(target)
                 if len(self.order) > known:  # it is new, or a new one that is missing
-                    self._before(self.order[-1], number, new=True)
+                    self._before(self.order.pop(), number, before)
                 elif target >= 0:
-                    self._before(target, number, new=False)
+                    if not self._is_passed(target, number, position, before):
+                        self._before(target, number, before)
                 elif not filtered.required and not self.endless:  # DT_AUXILIARY: no error is one
                     self.refusal = None
             if self.refusal is not None:
                 break
+        # What the program filters goes before the program, where ldd does not look. The program
+        # stays the first here all the same.
+        # Source: elf/dl-deps.c, _dl_map_object_deps(); elf/rtld.c, dl_main().
+        place = max(1, position)
+        self.order[place:place] = before if number else reversed(before)
         self.targets[number] = tuple(row)
         self.filtees[number] = tuple(filtees)
 
-    def _before(self, target: int, number: int, *, new: bool) -> None:
-        """What an object filters goes before it, wherever it stood behind it.
-
-        What the program filters goes before the program, where ldd does not look. The program
-        stays the first here all the same.
-        Source: elf/dl-deps.c, _dl_map_object_deps(); elf/rtld.c, dl_main().
-        """
-        place = max(1, self.order.index(number))
-        if not new and self.order.index(target) < place:
-            return
-        self.order.remove(target)
-        self.order.insert(place, target)
+    def _before(self, target: int, number: int, before: dict[int, None]) -> None:
+        """What an object filters goes before it, wherever it stood behind it."""
+        if not number:
+            before.pop(target, None)  # the last goes before all others
+        if target != number:
+            before[target] = None
         if number == 0 or number in self.unlisted:
             self.unlisted.add(target)
             if target >= 0:
-                self._loaded.forget(target)
+                self._loaded.forget(target, self.hits[target])
+
+    def _is_passed(self, target: int, number: int, position: int, before: dict[int, None]) -> bool:
+        """Whether an object stands before the one that the walk has come to."""
+        self._passed.update(self.order[self._counted : position])
+        self._counted = max(self._counted, position)
+        return target in self._passed or (target in before if number else target == 0)
 
     def _needed(self, asked: _Asked) -> int:
         """The position of what satisfies a name as it is written in a tag."""
@@ -298,9 +317,10 @@ class Walk:
         reason = self.search.rules.refuse(answer.elf)
         if reason is not None:
             return self._refused(Refusal(answer.path, reason), asked)
-        if filtered is not None and self._endless(requester, answer):
+        endless = None if filtered is None else self._endless(requester, answer)
+        if endless is not None:
             self.endless = True
-            self.refusal = Refusal(answer.path, "filters itself: the loader would never end")
+            self.refusal = Refusal(answer.path, endless)
             return MISSING
         itself = self.search.rules.stands_for(answer)
         if itself is not None:
@@ -341,14 +361,16 @@ class Walk:
             )
         return MISSING
 
-    def _endless(self, requester: int, hit: Hit) -> bool:
-        """Whether a filter would be loaded for itself again and again, or more often than a process
-        has room for: what stands before the program is not seen by what looks for it."""
+    def _endless(self, requester: int, hit: Hit) -> str | None:
+        """Why a filter would be loaded for itself again and again, or too often: what stands before
+        the program is not seen by what looks for it."""
+        if len(self.unlisted) > _MOST_UNSEEN:
+            return f"more than {_MOST_UNSEEN} objects that the program filters stand before it"
         while requester in self.unlisted or requester == 0:
             if self.hits[requester].identity == hit.identity:
-                return True
+                return "filters itself: the loader would never end"
             requester = self.requesters[requester]
-        return len(self.unlisted) > _MOST_UNSEEN
+        return None
 
     def _take(self, asked: _Asked, hit: Hit) -> int:
         number = self._add(asked.name, asked.requester, hit)
