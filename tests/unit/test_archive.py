@@ -291,8 +291,7 @@ def test_skippable_frame() -> None:
 DAMAGES = [(kind, how) for kind in PACKERS for how in ("cut", "garbage behind", "changed")]
 
 
-# zstandard tells no cut from an end; the tar inside does
-@pytest.mark.parametrize(("kind", "how"), [row for row in DAMAGES if row != ("zstd", "cut")])
+@pytest.mark.parametrize(("kind", "how"), DAMAGES)
 def test_damaged(kind: str, how: str) -> None:
     packed = PACKERS[kind](os.urandom(5000) + TEXT)
     half = len(packed) // 2
