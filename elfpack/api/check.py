@@ -16,7 +16,7 @@ def check(path: Name, *, max_unpacked: int | None = None) -> Report:
         path: a directory, a tar of a root file system (also gzip, zstd, xz), a docker-archive or an
             OCI image layout. Nothing of it is unpacked or run.
         max_unpacked: the bytes that may come out of it, decompressed and with the layers of all its
-            images; by default 8 GiB, or 64 times its own if that is more.
+            images; by default 4 GiB, or 64 times its own if that is more.
 
     Raises:
         InputError: it cannot be read, is none of these, or unpacks to more.

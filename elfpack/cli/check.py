@@ -22,7 +22,7 @@ from elfpack.cli.ui import Talk
     "--max-unpacked",
     type=options.SIZE,
     metavar="SIZE",
-    help="Refuse what unpacks to more, as in 512M or 20G. Without it that is 8 GiB, or 64 times "
+    help="Refuse what unpacks to more, as in 512M or 20G. Without it that is 4 GiB, or 64 times "
     "the size of ROOTFS if that is more.",
 )
 @options.talk

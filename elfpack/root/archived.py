@@ -267,12 +267,10 @@ class ArchiveRoot:
         children, modes = self._children.setdefault(directory, {}), self._entries.modes
         before = children.get(name)
         if before is not None and before != entry:
-            is_directory = stat.S_ISDIR(modes[entry])
-            if is_directory and stat.S_ISDIR(modes[before]):
+            if stat.S_ISDIR(modes[entry]) and stat.S_ISDIR(modes[before]):
                 modes[before] = modes[entry]  # what is in it stays
                 return
-            if is_directory or stat.S_IFMT(modes[before]) in (stat.S_IFDIR, stat.S_IFLNK):
-                self._remove(directory, name)
+            self._remove(directory, name)
         children[name] = entry
 
     def _remove(self, directory: int, name: str) -> None:
@@ -280,6 +278,8 @@ class ArchiveRoot:
         entry = self._children.get(directory, _NO_CHILDREN).pop(name, None)
         if entry is None:
             return
+        if stat.S_IFMT(self._entries.modes[entry]) not in (stat.S_IFDIR, stat.S_IFLNK):
+            return  # nobody passes through it
         self._forget()
         pending = [entry]
         while pending:

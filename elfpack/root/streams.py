@@ -13,7 +13,7 @@ from elfpack.errors import InputError, RequestError
 from elfpack.formats.decompression import CompressionFault, decompress
 from elfpack.formats.tar import Segments
 
-UNPACKED = 8 << 30
+UNPACKED = 4 << 30
 """Bytes that may come out of what was named, if :data:`TIMES` its own are fewer: a small file that
 stands for that many is made to waste time."""
 TIMES = 64
