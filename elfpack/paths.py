@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+PATH_LIMIT = 4096
+"""Bytes of a path with its NUL. Source: Linux include/uapi/linux/limits.h, PATH_MAX."""
+
 
 def decode(raw: bytes) -> str:
     """``raw`` as the project's one kind of string."""

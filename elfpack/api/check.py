@@ -9,27 +9,30 @@ from elfpack.checking.report import Report
 from elfpack.root.archive import Opened, open_root, open_stream
 
 
-def check(path: Name) -> Report:
+def check(path: Name, *, max_unpacked: int | None = None) -> Report:
     """What the kernel and the loaders would not find in a root file system.
 
     Args:
         path: a directory, a tar of a root file system (also gzip, zstd, xz), a docker-archive or an
             OCI image layout. Nothing of it is unpacked or run.
+        max_unpacked: the bytes that may come out of it, decompressed and with the layers of all its
+            images; by default 4 GiB, or 64 times its own if that is more.
 
     Raises:
-        InputError: it cannot be read, or is none of these.
+        InputError: it cannot be read, is none of these, or unpacks to more.
+        RequestError: ``max_unpacked`` is no number above 0.
     """
     shown = name(path)
-    return _report(open_root(shown, probe), shown)
+    return _report(open_root(shown, probe, max_unpacked), shown)
 
 
-def check_stream(fd: int, label: str) -> Report:
+def check_stream(fd: int, label: str, *, max_unpacked: int | None = None) -> Report:
     """As :func:`check`, for an archive that is open: a file, or a pipe that is read once.
 
     Raises:
         InputError: as there; or it had to be read twice.
     """
-    return _report(open_stream(fd, label, probe), label)
+    return _report(open_stream(fd, label, probe, max_unpacked), label)
 
 
 def _report(opened: Opened, path: str) -> Report:

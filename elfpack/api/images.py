@@ -24,18 +24,19 @@ class Image(NamedTuple):
     is compressed can only be read forward."""
 
 
-def images(path: Name) -> Iterator[Image]:
+def images(path: Name, *, max_unpacked: int | None = None) -> Iterator[Image]:
     """Each image of an archive, to be looked at one after the other. Nothing is unpacked.
 
     Args:
         path: a docker-archive, as ``docker save`` writes it, or an OCI image layout. Of a directory
             or a tar that is a root file system there is one, without a name.
+        max_unpacked: as for :func:`elfpack.check`.
 
     Raises:
         InputError: it cannot be read, or is none of these. That a layer is another one than its
             digest says may turn out after its image was given.
     """
-    opened = open_root(name(path), probe)
+    opened = open_root(name(path), probe, max_unpacked)
     try:
         for tree in opened.trees():
             with _session(tree) as session:

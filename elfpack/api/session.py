@@ -84,9 +84,8 @@ class Session:
 
     Threads may share one, and get the answers that one thread would get: what is kept does not
     depend on who found it first. It sees each file as first read; make a new one to look again.
-    Close it, or use it in a ``with`` block: it keeps directories open, 128 at most and one for each
-    thread. Afterwards all its methods raise :class:`elfpack.RequestError`; closures stay as they
-    are, and can be pickled.
+    Close it, or use it in a ``with`` block: it keeps directories open, 128 at most. Afterwards all
+    its methods raise :class:`elfpack.RequestError`; closures stay as they are, and can be pickled.
     """
 
     def __init__(
@@ -317,6 +316,8 @@ class Session:
         )
         record = self._planned(request)  # close() in the middle of this call does not end it
         record.hints()  # while the root can be read
+        if self._own is not None:
+            self._own.release()  # a plan may be kept for long
         return Plan(record, self)
 
     @_while_open

@@ -18,16 +18,22 @@ from elfpack.cli.ui import Talk
     show_default=True,
     help="How to show it.",
 )
+@click.option(
+    "--max-unpacked",
+    type=options.SIZE,
+    metavar="SIZE",
+    help="Refuse what unpacks to more, as in 512M or 20G. Without it that is 4 GiB, or 64 times "
+    "the size of ROOTFS if that is more.",
+)
 @options.talk
 @click.pass_obj
-def check(talk: Talk, /, rootfs: str, form: str) -> int:
+def check(talk: Talk, /, rootfs: str, form: str, max_unpacked: int | None) -> int:
     """Tell what the kernel and the loaders would not find in a root file system.
 
     ROOTFS is a directory, a tar of one (also gzip, zstd or xz), a docker-archive, an OCI image
     layout, or - for a tar on standard input, which an image cannot be: it is read twice. Nothing
     of it is unpacked or run. Each interpreter, library, symbol version or name service module that
     is missing is one line, with what the kernel or the loader would say. Exit status 1 if there is
-    any, or if a file in it may not be
-    read; 2 if ROOTFS cannot be read.
+    any, or if a file in it may not be read; 2 if ROOTFS cannot be read.
     """
-    return check_run.run(talk, rootfs, form)
+    return check_run.run(talk, rootfs, form, max_unpacked)

@@ -12,9 +12,9 @@ from elfpack.errors import InputError, RequestError
 from elfpack.report import findings
 
 
-def run(talk: Talk, rootfs: str, form: str = "text") -> int:
-    """Tell what is missing; the exit status."""
-    report = _standard_input() if rootfs == "-" else check_path(rootfs)
+def run(talk: Talk, rootfs: str, form: str = "text", most: int | None = None) -> int:
+    """Tell what is missing; the exit status. ``most``: bytes that it may unpack to."""
+    report = _standard_input(most) if rootfs == "-" else check_path(rootfs, max_unpacked=most)
     results = Results()
     if form == "json":
         import json
@@ -35,13 +35,13 @@ def run(talk: Talk, rootfs: str, form: str = "text") -> int:
     return 1 if report.findings or any(tree.unread for tree in report.trees) else 0
 
 
-def _standard_input() -> Report:
+def _standard_input(most: int | None) -> Report:
     if os.isatty(0):
         raise RequestError(
             "a terminal", path="standard input", hint="name ROOTFS, or pipe a tar into elfpack"
         )
     try:
-        return check_stream(os.dup(0), "standard input")
+        return check_stream(os.dup(0), "standard input", max_unpacked=most)
     except OSError as e:
         reason = os.strerror(e.errno or 0).lower()
         raise InputError(reason, path="standard input", hint="pipe a tar into elfpack") from e

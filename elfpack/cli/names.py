@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from elfpack.cli.ui import Talk
 from elfpack.errors import Failure, InputError, RequestError
-from elfpack.paths import decode, encode
-from elfpack.root.walk import PATH_LIMIT
+from elfpack.paths import PATH_LIMIT, decode, encode
 
 STANDARD_INPUT = "-"
 """Stands for it among PROGRAMs and LISTs. Inside a list it is a file of that name."""

@@ -23,6 +23,23 @@ class Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 TEXT = Text()
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+
+
+class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Bytes, with a unit if they are many."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        digits = value.rstrip("KMGTkmgt")
+        unit = value[len(digits) :].upper()
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 12) or unit not in _UNITS:
+            self.fail(f"{text(value)!r} is no size: write 512M or 4G")
+        return int(digits) << _UNITS[unit]
+
+
+SIZE = Size()
 
 
 def _set(kind: str) -> Callable[[click.Context, click.Parameter, bool], None]:

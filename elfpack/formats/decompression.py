@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
+from elfpack.formats.zstdframes import Frames
 from elfpack.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
 
 
 _STEP = 1 << 20
-"""Bytes of one piece of output."""
+"""Bytes of one piece of output, and the most that are put in at once."""
+_NARROW = 1 << 12
+"""Bytes that are put in behind the end of a member: what it leaves is copied, and each of many
+members may have twenty bytes."""
 _GZIP = 16 + zlib.MAX_WBITS
-_XZ_MEMORY = 128 << 20
-"""Bytes that xz may use; ``xz -9`` makes files that need 65 MiB."""
-_ZSTD_WINDOW = 128 << 20
-"""Bytes of zstd's window, the most that ``zstd -d`` takes without being asked."""
+_MEMORY = 128 << 20
+"""Bytes that xz may use, of which ``xz -9`` needs 65 MiB; and of zstd's window, the most that
+``zstd -d`` takes without being asked."""
 _MAGIC = (
     (b"\x1f\x8b\x08", "gzip"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
@@ -62,14 +65,16 @@ def decompress(kind: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Several members make one stream. Source: RFC 1952, 2.2; zeros may follow, as on a tape."""
     stream = zlib.decompressobj(_GZIP)
-    first = True
+    first, step = True, _STEP
     for chunk in chunks:
-        data = chunk
-        while data:
+        at = 0
+        while at < len(chunk):
+            data = chunk[at : at + step]
+            at += len(data)
             if stream.eof:
                 data = data.lstrip(b"\0")
                 if not data:
-                    break
+                    continue
                 stream, first = zlib.decompressobj(_GZIP), False
             try:
                 piece = stream.decompress(data, _STEP)
@@ -77,7 +82,8 @@ def _gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 raise _damaged("gzip", str(e), first) from e
             if piece:
                 yield piece
-            data = stream.unused_data if stream.eof else stream.unconsumed_tail
+            at -= len(stream.unused_data) + len(stream.unconsumed_tail)
+            step = _wider(step, ended=stream.eof)
     if not stream.eof:
         yield stream.flush()
         if not stream.eof:
@@ -88,25 +94,33 @@ def _xz(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Several streams, with zeros between them. Source: xz-file-format.txt, 2.2."""
     import lzma
 
-    stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)
-    first = True
+    stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, _MEMORY)
+    first, step = True, _STEP
     for chunk in chunks:
-        data = chunk
-        while data or not (stream.eof or stream.needs_input):
+        at = 0
+        while at < len(chunk) or not (stream.eof or stream.needs_input):
+            data = chunk[at : at + step] if stream.eof or stream.needs_input else b""
+            at += len(data)
             if stream.eof:
                 data = data.lstrip(b"\0")
                 if not data:
-                    break
-                stream, first = lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY), False
+                    continue
+                stream, first = lzma.LZMADecompressor(lzma.FORMAT_XZ, _MEMORY), False
             try:
                 piece = stream.decompress(data, _STEP)
             except lzma.LZMAError as e:
                 raise _damaged("xz", str(e), first) from e
             if piece:
                 yield piece
-            data = stream.unused_data if stream.eof else b""
+            at -= len(stream.unused_data)
+            step = _wider(step, ended=stream.eof)
     if not stream.eof:
         raise CompressionFault("xz-compressed data that is cut short")
+
+
+def _wider(step: int, *, ended: bool) -> int:
+    """How much is put in next."""
+    return _NARROW if ended else min(2 * step, _STEP)
 
 
 class _Reading:
@@ -115,10 +129,12 @@ class _Reading:
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
         self._left = b""
+        self.frames = Frames()
 
     def read(self, size: int) -> bytes:
         if not self._left:
             self._left = next(self._chunks, b"")
+            self.frames.passed(self._left)
         piece, self._left = self._left[:size], self._left[size:]
         return piece
 
@@ -132,21 +148,29 @@ def _zstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
             "zstd-compressed, and Python's zstandard is not installed",
             "pip install zstandard, or decompress it: zstd -d",
         ) from None
-    source: Any = _Reading(chunks)
-    reader = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).stream_reader(
-        source, read_size=_STEP, read_across_frames=True
+    source = _Reading(chunks)
+    file: Any = source
+    reader = zstandard.ZstdDecompressor(max_window_size=_MEMORY).stream_reader(
+        file, read_size=_STEP, read_across_frames=True
     )
     try:
         while piece := reader.read(_STEP):
             yield piece
     except zstandard.ZstdError as e:
         raise _damaged("zstd", str(e), True) from e
+    if not source.frames.whole:
+        raise CompressionFault("zstd-compressed data that is cut short")
 
 
 def _damaged(kind: str, detail: str, first: bool) -> CompressionFault:
     if not first and ("header" in detail or "format not supported" in detail):
         return CompressionFault(f"{kind}-compressed data with something else behind its end")
     detail = " ".join(detail.split()).rstrip(".").lower()
+    if "memory" in detail:
+        most = f"{_MEMORY >> 20} MiB"
+        return CompressionFault(
+            f"{kind}-compressed data that needs more than {most} of memory", "decompress it first"
+        )
     return CompressionFault(f"{kind}-compressed data that is damaged: {detail}")
 
 

@@ -20,7 +20,9 @@ _LENGTH = {"sha256": 64, "sha512": 128}
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _ATTESTATION = "vnd.docker.reference.type"
 _MOST = 4096
-"""Layers of an image, manifests of an index: no engine takes as many."""
+"""Images of an archive, manifests of an index: no engine takes as many."""
+_MOST_LAYERS = 500
+"""Linux mounts no more on each other. Source: fs/overlayfs/params.h, OVL_MAX_STACK."""
 
 
 class ManifestFault(Exception):
@@ -87,7 +89,7 @@ def docker_manifest(raw: bytes) -> tuple[Saved, ...]:
     for row in rows:
         if not isinstance(row, dict) or not isinstance(row.get("Config"), str):
             raise ManifestFault("an image without a Config")
-        layers, tags = _texts(row, "Layers"), _texts(row, "RepoTags")
+        layers, tags = _texts(row, "Layers", _MOST_LAYERS), _texts(row, "RepoTags")
         found.append(Saved(row["Config"], layers, tags))
     return tuple(found)
 
@@ -98,7 +100,7 @@ def index(raw: bytes) -> tuple[Descriptor, ...]:
     Raises:
         ManifestFault: it is none.
     """
-    return _descriptors(_object(raw), "manifests")
+    return _descriptors(_object(raw), "manifests", _MOST)
 
 
 def is_index(descriptor: Descriptor, raw: bytes) -> bool:
@@ -114,7 +116,8 @@ def manifest(raw: bytes) -> Manifest:
         ManifestFault: it is none.
     """
     document = _object(raw)
-    return Manifest(_descriptor(document.get("config")), _descriptors(document, "layers"))
+    layers = _descriptors(document, "layers", _MOST_LAYERS)
+    return Manifest(_descriptor(document.get("config")), layers)
 
 
 def container_config(raw: bytes) -> ContainerConfig:
@@ -135,10 +138,12 @@ def container_config(raw: bytes) -> ContainerConfig:
     )
 
 
-def _descriptors(document: dict[str, Any], key: str) -> tuple[Descriptor, ...]:
+def _descriptors(document: dict[str, Any], key: str, most: int) -> tuple[Descriptor, ...]:
     rows = document.get(key)
-    if not isinstance(rows, list) or len(rows) > _MOST:
+    if not isinstance(rows, list):
         raise ManifestFault(f"no list of {key}")
+    if len(rows) > most:
+        raise ManifestFault(f"{len(rows)} {key}, more than {most}")
     return tuple(_descriptor(row) for row in rows)
 
 
@@ -186,13 +191,15 @@ def _object(raw: bytes) -> dict[str, Any]:
     return document
 
 
-def _texts(row: dict[str, Any], key: str) -> tuple[str, ...]:
+def _texts(row: dict[str, Any], key: str, most: int = _MOST) -> tuple[str, ...]:
     """A list of texts; absent and null stand for an empty one."""
     values = row.get(key)
     if values is None:
         return ()
-    if not isinstance(values, list) or len(values) > _MOST:
+    if not isinstance(values, list):
         raise ManifestFault(f"{key} is no list")
+    if len(values) > most:
+        raise ManifestFault(f"{len(values)} {key}, more than {most}")
     if not all(isinstance(value, str) for value in values):
         raise ManifestFault(f"{key} is no list of texts")
     return tuple(map(_clean, values))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from elfpack import late
 from elfpack.light import TYPE_CHECKING, NamedTuple
-from elfpack.paths import decode
+from elfpack.paths import PATH_LIMIT, decode
 
 if TYPE_CHECKING:
     import re
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 LONGEST: Final = 1 << 20
 """Bytes of a line; a longer one, which only arguments make, is passed over."""
-_PATH_LIMIT = 4096
-"""Source: Linux include/uapi/linux/limits.h, PATH_MAX."""
 _WAITING = 4096
 """Calls that are kept until their rest comes."""
 
@@ -237,7 +235,7 @@ def _call(process: bytes, name: str, rest: bytes) -> Call | None:
         if match is None or match[4] is not None:
             break
         text = unquoted(match[3])
-        if len(text) >= _PATH_LIMIT or b"\0" in text:
+        if len(text) >= PATH_LIMIT or b"\0" in text:
             break
         names.append(Name(match[1] or b"", _path(match[2]), decode(text)))
         end = match.end()

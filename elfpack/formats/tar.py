@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from elfpack.light import TYPE_CHECKING, NamedTuple
-from elfpack.paths import decode
+from elfpack.paths import PATH_LIMIT, decode
 
 if TYPE_CHECKING:
     from typing import Final
@@ -26,7 +26,9 @@ _STEP = 1 << 12
 _MOST = 1 << 16
 """Bytes of headers and small files that are read at once."""
 _SPECIAL_LIMIT = 1 << 20
-"""Bytes of a pax header or a long name."""
+"""Bytes of a pax header, a long name, or a map of holes."""
+_PIECES = 1 << 20
+"""Pieces of all sparse files of an archive."""
 _END: Final = (1 << 63) - 1
 """No offset in a file is larger."""
 _ZEROS: Final = bytes(BLOCK)
@@ -45,6 +47,14 @@ _FILE, _SLASH = map(ord, "0/")
 _PLAIN: Final = frozenset(b"025")
 _REGULAR: Final = (0, ord("0"), ord("7"))
 CAPABILITY: Final = "SCHILY.xattr.security.capability"
+_SPARSE_KEYS: Final = frozenset(
+    f"GNU.sparse.{word}"
+    for word in ("major", "minor", "name", "realsize", "size", "map", "numblocks")
+)
+_GLOBAL_KEYS: Final = frozenset(("path", "linkpath", "size", CAPABILITY))
+"""What a global header may say of members: no map of holes is that of several."""
+_KEYS: Final = _GLOBAL_KEYS | _SPARSE_KEYS
+"""The pax records that count. Others are not kept: a header may have any number of them."""
 
 Read = Callable[[int, int], bytes]
 """``read(size, offset)``: as :meth:`elfpack.blob.Source.pread`."""
@@ -53,11 +63,12 @@ Segments = tuple[tuple[int, int], ...]
 
 
 class TarFault(Exception):
-    """The archive contradicts itself, or is none. Says what is wrong."""
+    """The archive contradicts itself, or is none. Says what is wrong, and what to do."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, hint: str = "get the whole file") -> None:
         super().__init__(message)
         self.message = message
+        self.hint = hint
 
 
 class Member(NamedTuple):
@@ -113,7 +124,7 @@ class _Index:
         self._start = 0
         self._step = _STEP
         self._global: dict[str, bytes] = {}
-        self.end = 0
+        self._pieces = 0
 
     def _at(self, offset: int, size: int) -> bytes:
         """A few bytes, by way of a window that is read at once."""
@@ -217,13 +228,13 @@ class _Index:
 
     def _say(self, kind: int, raw: bytes, pax: dict[str, bytes]) -> None:
         if kind == _GLOBAL:
-            self._global.update(_records(raw))
+            self._global.update((k, v) for k, v in _records(raw) if k in _GLOBAL_KEYS)
         elif kind == _LONG_NAME:
             pax["path"] = raw.partition(b"\0")[0]
         elif kind == _LONG_LINK:
             pax["linkpath"] = raw.partition(b"\0")[0]
         else:
-            pax.update(_records(raw))
+            pax.update((k, v) for k, v in _records(raw) if k in _KEYS)
 
     def _member(self, header: bytes, at: int, pax: dict[str, bytes]) -> tuple[Member | None, int]:
         kind = header[156]
@@ -237,8 +248,7 @@ class _Index:
             name, link = pax.get("path", name), pax.get("linkpath", link)
             name = pax.get("GNU.sparse.name", name)
             stored = _decimal(pax["size"], at) if "size" in pax else stored
-        if b"\0" in name or b"\0" in link:
-            raise TarFault(f"a tar with a name that has a NUL in it, at {at}")
+        _check_names(name, link, at)
         shown = decode(name)
         if kind == _HARD:
             return Member(shown, 0, mode, 0, at, decode(link)), at
@@ -248,7 +258,7 @@ class _Index:
             return Member(shown, _TYPES[kind], mode, 0, at, decode(link)), at
         if kind == _VOLUME:
             raise TarFault(f"one volume of several of a tar: it goes on with {shown}")
-        if kind == _SPARSE or (pax and any(key.startswith("GNU.sparse.") for key in pax)):
+        if kind == _SPARSE or not _SPARSE_KEYS.isdisjoint(pax):
             return self._sparse(header, shown, mode, stored, at, pax)
         end = _padded(at, stored)
         if kind == _LABEL:
@@ -274,6 +284,9 @@ class _Index:
                 numbers, data = self._map_before(at, stored)
             stored -= data - at
         segments = _segments(numbers, size, stored, at)
+        self._pieces += len(segments)
+        if self._pieces > _PIECES:
+            raise TarFault(f"a tar with sparse files of more than {_PIECES} pieces, before {at}")
         magic = b"\0\0\0\0"[:size]
         if segments and segments[0][0] == 0 and segments[0][1] >= len(magic):
             magic = self._at(data, 4)[: len(magic)]
@@ -283,8 +296,10 @@ class _Index:
     def _old_map(self, header: bytes, at: int) -> tuple[list[int], int]:
         """GNU's own format: four pieces in the header, 21 in each block behind it."""
         numbers = _map_fields(header, 386, 4, at)
-        more = header[482]
+        more, limit = header[482], at + _SPECIAL_LIMIT
         while more:
+            if at >= limit:
+                raise TarFault(f"a tar with a map of holes that does not end, before {at}")
             block = self._at(at, BLOCK)
             if len(block) < BLOCK:
                 raise TarFault(f"a tar that is cut short: it ends at {at + len(block)}")
@@ -316,6 +331,16 @@ def _padded(at: int, size: int) -> int:
     if end > _END:
         raise TarFault(f"a tar with a member of {size} bytes at {at}")
     return end
+
+
+def _check_names(name: bytes, link: bytes, at: int) -> None:
+    """No system call takes another name, so that nobody could unpack it."""
+    if b"\0" in name or b"\0" in link:
+        raise TarFault(f"a tar with a name that has a NUL in it, at {at}")
+    longest = max(len(name), len(link))
+    if longest >= PATH_LIMIT:
+        message = f"a tar with a name of {longest} bytes in the header before {at}"
+        raise TarFault(message, "make it anew: no system call takes such a name")
 
 
 def _checksum_fits(header: bytes) -> bool:

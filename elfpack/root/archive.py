@@ -47,9 +47,12 @@ class Tree(NamedTuple):
 class Opened:
     """What was named. :meth:`trees` opens one root file system after the other."""
 
-    def __init__(self, root: DirectoryRoot | ArchiveRoot, probe: Probe | None) -> None:
+    def __init__(
+        self, root: DirectoryRoot | ArchiveRoot, probe: Probe | None, budget: Budget
+    ) -> None:
         self._root = root
         self._probe = probe
+        self._budget = budget
         self._verified: set[tuple[str, Digest]] = set()
         """Blobs that were held against their digests: images have layers in common."""
 
@@ -110,10 +113,14 @@ class Opened:
                 source.close()
 
     def _fill(self, root: ArchiveRoot, image: Image, layers: list[Source]) -> None:
-        budget = Budget(self._root.label)
         for (path, _), source in zip(image.layers, layers, strict=True):
             label = f"{self._root.label}: {path[1:]}"
-            root.add_layer(_plain(source, label, budget), label)
+            if isinstance(self._root, DirectoryRoot):  # an archive has earned for all in it
+                self._budget.earn(path, source.size)
+            plain = _plain(source, label, self._budget)
+            if plain is source:  # as large as it is
+                self._budget.spend(source.size)
+            root.add_layer(plain, label)
 
     @property
     def _is_stream(self) -> bool:
@@ -123,10 +130,11 @@ class Opened:
         self._root.close()
 
 
-def open_root(path: str, probe: Probe | None = None) -> Opened:
+def open_root(path: str, probe: Probe | None = None, most: int | None = None) -> Opened:
     """A directory, or an archive, by its host path.
 
     ``probe`` reads of an ELF file what will be read of it: of a compressed archive that is kept.
+    ``most`` are the bytes that it may unpack to, None for what is enough for any that is no bomb.
 
     Raises:
         InputError: it cannot be read, or is nothing of the kind.
@@ -134,16 +142,18 @@ def open_root(path: str, probe: Probe | None = None) -> Opened:
     try:
         found = os.stat(encode(path))
         if stat.S_ISDIR(found.st_mode):
-            return Opened(DirectoryRoot(path), probe)
-        fd = os.open(encode(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+            return Opened(DirectoryRoot(path), probe, Budget(path, most))
+        # A FIFO is opened when somebody writes to it; what is none must not hang.
+        wait = 0 if stat.S_ISFIFO(found.st_mode) else os.O_NONBLOCK
+        fd = os.open(encode(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | wait)
     except (OSError, ValueError) as e:
         number = e.errno if isinstance(e, OSError) else None
         reason = os.strerror(number).lower() if number else "no such file or directory"
         raise InputError(reason, path=path, hint=_NAME_ONE) from e
-    return open_stream(fd, path, probe)
+    return open_stream(fd, path, probe, most)
 
 
-def open_stream(fd: int, label: str, probe: Probe | None = None) -> Opened:
+def open_stream(fd: int, label: str, probe: Probe | None = None, most: int | None = None) -> Opened:
     """As :func:`open_root`, for what is open: a file, or a pipe that is read once.
 
     Raises:
@@ -161,12 +171,14 @@ def open_stream(fd: int, label: str, probe: Probe | None = None) -> Opened:
         raise InputError("is neither a file nor a directory", path=label, hint=_NAME_ONE)
     root = ArchiveRoot(label, probe)
     try:
-        root.add_layer(_plain(source, label, Budget(label)), label, whiteouts=False)
+        budget = Budget(label, most)
+        budget.earn("", source.size)
+        root.add_layer(_plain(source, label, budget), label, whiteouts=False)
     except BaseException:
         root.close()
         source.close()
         raise
-    return Opened(root, probe)
+    return Opened(root, probe, budget)
 
 
 def _plain(source: Source, label: str, budget: Budget) -> Source:

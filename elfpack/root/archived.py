@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import errno
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from elfpack.blob import Source
 from elfpack.errors import InputError
 from elfpack.formats.tar import Member, Segments, TarFault, members
-from elfpack.paths import encode
+from elfpack.paths import PATH_LIMIT, encode
 from elfpack.root.entries import Entries
 from elfpack.root.node import Node
 from elfpack.root.streams import PAGE, Forward, Paged, Part, Sparse, Touched
@@ -38,25 +38,39 @@ _KEPT = 512 << 20
 """Bytes that are kept of compressed archives in all."""
 _DRAIN = 64 << 20
 """Bytes that may stand behind the end of an archive."""
+_NO_CHILDREN: dict[str, int] = {}
+_REMEMBERED = 1 << 12
+"""Names of directories that are remembered."""
+_LOOKS, _LOOKS_EACH = 1 << 20, 64
+"""Look-ups that a tree may need while it is made, and for each of its files: links that lead to
+links, in a name of two thousand directories, would make any number of them."""
+_MADE, _MADE_EACH = 1 << 16, 16
+"""Directories that no member stands for, likewise: a name of 4,095 bytes makes two thousand."""
 
 Probe = Callable[[Source], object]
 """Reads of an ELF file what will be read of it later."""
 
 
 class ArchiveRoot:
-    """Directories by their real paths, entries by their names."""
+    """Directories by the numbers of their entries, entries by their names. Paths are not kept: in a
+    deep tree they are longer than all else."""
 
     def __init__(self, label: str, probe: Probe | None = None) -> None:
         self.label = label
         self._probe = probe
         self._entries = Entries()
-        self._children: dict[str, dict[str, int]] = {"": {}}
-        """The numbers of entries."""
+        self._children: dict[int, dict[str, int]] = {}
+        """Of each directory that has any, by the number of its entry."""
         self._top = self._entries.add(stat.S_IFDIR | 0o755, 0, (0, -1))
         self._layers: list[Source] = []
-        self._made = -2
-        self._resolved: dict[str, str] = {}
-        """Names of directories as members have them, and their real paths."""
+        self._made = 0
+        """Directories that no member stands for."""
+        self._looks = 0
+        self._known: dict[str, dict[str, int]] = {}
+        """The children of directories that were asked for, by their real paths."""
+        self._resolved: dict[str, int] = {}
+        """Names of directories as members have them, and the directories' numbers."""
+        self._walker = Walker(self)
         self._segments: dict[tuple[int, int], Segments] = {}
         self._capable: dict[tuple[int, int], bytes] = {}
         self._pages: dict[tuple[int, int], dict[int, bytes]] = {}
@@ -65,18 +79,21 @@ class ArchiveRoot:
     # What a root is asked
 
     def node(self, directory: str, name: str) -> Node | int:
+        self._looks += 1
         if not name:
             return self._entries.node(self._top)
-        children = self._children.get(directory)
+        children = self._known.get(directory)
         if children is None:
-            return errno.ENOENT
+            children = self._below(directory)
+            if children is None:
+                return errno.ENOENT
         entry = children.get(name)
         if entry is None:
             return errno.ENAMETOOLONG if len(name) > 63 and len(encode(name)) > 255 else 2
         return self._entries.node(entry)
 
     def entries(self, directory: str) -> tuple[str, ...] | int:
-        children = self._children.get(directory)
+        children = self._below(directory)
         if children is None:
             return errno.ENOENT
         if all(map(str.isascii, children)):
@@ -86,11 +103,11 @@ class ArchiveRoot:
     def capabilities(
         self, directory: str, name: str, node: Node, source: Source | None = None
     ) -> bytes:
-        entry = self._children[directory][name]
-        return self._capable.get(self._entries.identity(entry), b"")
+        entry = self._child(directory, name)
+        return b"" if entry is None else self._capable.get(self._entries.identity(entry), b"")
 
     def open(self, directory: str, name: str, node: Node) -> Source:
-        entry = self._children.get(directory, {}).get(name)
+        entry = self._child(directory, name)
         if entry is None or not stat.S_ISREG(self._entries.modes[entry]):
             raise OSError(errno.EINVAL, "not a regular file")
         key = number, offset = self._entries.identity(entry)
@@ -104,6 +121,31 @@ class ArchiveRoot:
         if isinstance(layer, Forward):
             return Paged(part, self._pages.get(key, {}), magic)
         return part
+
+    def _child(self, directory: str, name: str) -> int | None:
+        """The number of an entry."""
+        if not name:
+            return self._top
+        return (self._below(directory) or _NO_CHILDREN).get(name)
+
+    def _below(self, directory: str) -> dict[str, int] | None:
+        """The entries of a directory; None if there is none of that real path."""
+        children = self._known.get(directory)
+        if children is not None:
+            return children
+        here = self._top
+        for part in directory.split("/")[1:]:
+            entry = self._children.get(here, _NO_CHILDREN).get(part)
+            if entry is None or not self._entries.is_directory(entry):
+                return None
+            here = entry
+        children = self._children.get(here)
+        if children is None:
+            return _NO_CHILDREN
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[directory] = children
+        return children
 
     @property
     def is_stream(self) -> bool:
@@ -125,11 +167,22 @@ class ArchiveRoot:
         """
         number = len(self._layers)
         self._layers.append(source)
-        found: Iterable[Member] = self._members(source, label, number)
-        if whiteouts:
-            found = self._apply_whiteouts(list(found), label) if number else _visible(found)
-        for member in found:
-            self._add(number, member, label)
+        # Whiteouts take away what lower layers have, wherever in their own they stand: a layer
+        # above another is put in its place when all of them are seen.
+        names: list[str] = []
+        entries: list[int | str] = []
+        for member in self._members(source, label, number):
+            entry = self._entry(number, member) if member.type else member.link
+            if whiteouts and _last(member.name).startswith(WHITEOUT):
+                if number:
+                    self._white_out(member, label)
+            elif whiteouts and number:
+                names.append(member.name)
+                entries.append(entry)
+            else:
+                self._add(member.name, entry, label)
+        for name, entry in zip(names, entries, strict=True):
+            self._add(name, entry, label)
 
     def _members(self, source: Source, label: str, number: int) -> Iterator[Member]:
         """The members of a layer, the parts of compressed ones kept while they pass by."""
@@ -143,7 +196,7 @@ class ArchiveRoot:
             if isinstance(source, Forward):
                 _drain(source, last, label)
         except TarFault as e:
-            raise InputError(e.message, path=label, hint="get the whole file") from e
+            raise InputError(e.message, path=label, hint=e.hint) from e
         except OSError as e:
             raise InputError(
                 f"cannot be read: {(e.strerror or str(e)).lower()}",
@@ -178,23 +231,24 @@ class ArchiveRoot:
         self._probe(touched)
         return touched.pages
 
-    def _add(self, layer: int, member: Member, label: str) -> None:
-        raw = member.name.rstrip("/")
-        before, _, name = raw.rpartition("/")
+    def _add(self, shown: str, what: int | str, label: str) -> None:
+        """Put an entry, or the file that a hard link leads to, where a member's name says."""
+        before, _, name = shown.rstrip("/").rpartition("/")
         if name in ("", ".", ".."):
-            parts = _inside(member.name, member.name, label)
+            parts = _inside(shown, shown, label)
             if not parts:
-                self._top = self._entry(layer, member)
+                self._put_top(what)
                 return
             before, name = "/".join(parts[:-1]), parts[-1]
         directory = self._resolved.get(before)
         if directory is None:
-            directory = self._directory(_inside(before, member.name, label), member.name, label)
+            directory = self._directory(_inside(before, shown, label), shown, label)
+            if len(self._resolved) >= _REMEMBERED:
+                self._resolved.clear()
             self._resolved[before] = directory
-        if member.type:
-            self._put(directory, name, self._entry(layer, member))
-        else:
-            self._put(directory, name, self._linked(member, label))
+        self._put(
+            directory, name, self._linked(shown, what, label) if isinstance(what, str) else what
+        )
 
     def _entry(self, layer: int, member: Member) -> int:
         key = (layer, member.offset)
@@ -205,91 +259,115 @@ class ArchiveRoot:
         mode = member.type | member.mode
         return self._entries.add(mode, member.size, key, member.link, member.magic)
 
-    def _put(self, directory: str, name: str, entry: int) -> None:
-        children, modes = self._children[directory], self._entries.modes
+    def _put_top(self, what: int | str) -> None:
+        if isinstance(what, int) and self._entries.is_directory(what):
+            self._entries.modes[self._top] = self._entries.modes[what]
+
+    def _put(self, directory: int, name: str, entry: int) -> None:
+        children, modes = self._children.setdefault(directory, {}), self._entries.modes
         before = children.get(name)
-        if stat.S_ISDIR(modes[entry]):
-            if before is not None and not stat.S_ISDIR(modes[before]):
-                self._resolved.clear()
-            self._children.setdefault(f"{directory}/{name}", {})
-        elif before is not None and stat.S_IFMT(modes[before]) in (stat.S_IFDIR, stat.S_IFLNK):
+        if before is not None and before != entry:
+            if stat.S_ISDIR(modes[entry]) and stat.S_ISDIR(modes[before]):
+                modes[before] = modes[entry]  # what is in it stays
+                return
             self._remove(directory, name)
         children[name] = entry
 
-    def _remove(self, directory: str, name: str) -> None:
+    def _remove(self, directory: int, name: str) -> None:
         """Take away an entry with all that is below it."""
-        if self._children[directory].pop(name, None) is None:
+        entry = self._children.get(directory, _NO_CHILDREN).pop(name, None)
+        if entry is None:
             return
-        self._resolved.clear()
-        is_directory = self._entries.is_directory
-        pending = [f"{directory}/{name}"]
+        if stat.S_IFMT(self._entries.modes[entry]) not in (stat.S_IFDIR, stat.S_IFLNK):
+            return  # nobody passes through it
+        self._forget()
+        pending = [entry]
         while pending:
-            path = pending.pop()
-            below = self._children.pop(path, {})
-            pending += [f"{path}/{n}" for n, e in below.items() if is_directory(e)]
+            pending += self._children.pop(pending.pop(), _NO_CHILDREN).values()
 
-    def _directory(self, parts: list[str], member: str, label: str) -> str:
-        """The real path of a directory, made as needed. Links are followed inside the tree."""
-        here = ""
+    def _forget(self) -> None:
+        """What was found by paths may not be there any more."""
+        self._resolved.clear()
+        self._known.clear()
+        self._walker = Walker(self)
+
+    def _directory(self, parts: list[str], member: str, label: str) -> int:
+        """The number of a directory, made as needed. Links are followed inside the tree."""
+        here, path = self._top, ""
+        self._looks += len(parts)
         for part in parts:
-            entry = self._children[here].get(part)
-            path = f"{here}/{part}"
+            entry = self._children.get(here, _NO_CHILDREN).get(part)
+            path = f"{path}/{part}"
             if entry is None:
-                self._made -= 1
-                made = self._entries.add(stat.S_IFDIR | 0o755, 0, (0, self._made))
-                self._children[here][part] = made
-                self._children[path] = {}
+                entry = self._make(here, part)
             elif stat.S_ISLNK(self._entries.modes[entry]):
-                place = Walker(self).find(f"{path}/")
+                place = self._walker.find(f"{path}/")
                 if isinstance(place, int):
                     raise _refused(member, f"lies below {path}, a link that leads nowhere", label)
                 path = place.path if place.name else ""
+                found = self._child(place.directory, place.name)
+                assert found is not None
+                entry = found
             elif not self._entries.is_directory(entry):
                 raise _refused(member, f"lies below {path}, which is no directory", label)
-            here = path
+            here = entry
+        self._check_effort(path, member, label)
         return here
 
-    def _linked(self, member: Member, label: str) -> int:
+    def _make(self, directory: int, name: str) -> int:
+        self._made += 1
+        made = self._entries.add(stat.S_IFDIR | 0o755, 0, (0, -2 - self._made))
+        self._children.setdefault(directory, {})[name] = made
+        return made
+
+    def _check_effort(self, path: str, member: str, label: str) -> None:
+        """
+        Raises:
+            InputError: names and links make more of a tree than any that somebody unpacks.
+        """
+        files = len(self._entries.modes)
+        if len(path) >= PATH_LIMIT:
+            raise _refused(member, "lies deeper than a path can be long", label)
+        if self._made > _MADE + _MADE_EACH * (files - self._made):
+            raise _refused(member, "is one of too few for so many directories", label)
+        if self._looks > _LOOKS + _LOOKS_EACH * files:
+            raise _refused(member, "lies behind too many links and directories", label)
+
+    def _linked(self, member: str, link: str, label: str) -> int:
         """The file that a hard link is another name of."""
-        parts = _inside(member.link, f"{member.name}, a hard link to {member.link},", label)
+        parts = _inside(link, f"{member}, a hard link to {link},", label)
         entry = None
         if parts:
-            place = Walker(self).find("/" + "/".join(parts), follow=False)
+            place = self._walker.find("/" + "/".join(parts), follow=False)
+            self._check_effort("", member, label)
             if not isinstance(place, int):
-                entry = self._children[place.directory].get(place.name)
+                entry = self._child(place.directory, place.name)
         if entry is None:
-            raise _refused(
-                member.name, f"is a hard link to {member.link}, which is not there", label
-            )
+            raise _refused(member, f"is a hard link to {link}, which is not there", label)
         if self._entries.is_directory(entry):
-            raise _refused(member.name, f"is a hard link to {member.link}, a directory", label)
+            raise _refused(member, f"is a hard link to {link}, a directory", label)
         return entry
 
-    def _apply_whiteouts(self, found: list[Member], label: str) -> Iterator[Member]:
-        """Take away what the whiteouts of a layer name in those below it, never in itself."""
-        walker = Walker(self)
-        for member in found:
-            parts = _components(member.name)
-            if not parts or not parts[-1].startswith(WHITEOUT):
-                continue
-            place = walker.find("/" + "/".join([*parts[:-1], "."]))
-            if isinstance(place, int) or ".." in parts:
-                continue
-            directory = place.path if place.name else ""
-            if parts[-1] == OPAQUE:
-                for name in list(self._children[directory]):
-                    self._remove(directory, name)
-            elif not parts[-1].startswith(_META):
-                self._remove(directory, parts[-1].removeprefix(WHITEOUT))
-            walker = Walker(self)
-        return _visible(found)
+    def _white_out(self, member: Member, label: str) -> None:
+        """Take away what a whiteout names."""
+        parts = _components(member.name)
+        if ".." in parts:
+            return
+        place = self._walker.find("/" + "/".join([*parts[:-1], "."]))
+        self._check_effort("", member.name, label)
+        directory = None if isinstance(place, int) else self._child(place.directory, place.name)
+        if directory is None:
+            return
+        if parts[-1] == OPAQUE:
+            for name in list(self._children.get(directory, _NO_CHILDREN)):
+                self._remove(directory, name)
+        elif not parts[-1].startswith(_META):
+            self._remove(directory, parts[-1].removeprefix(WHITEOUT))
 
 
-def _visible(found: Iterable[Member]) -> Iterator[Member]:
-    """Without whiteouts, which are no files."""
-    for member in found:
-        if not member.name.rstrip("/").rpartition("/")[2].startswith(WHITEOUT):
-            yield member
+def _last(name: str) -> str:
+    """The last component of a member's name."""
+    return name.rstrip("/").rpartition("/")[2]
 
 
 def _components(name: str) -> list[str]:

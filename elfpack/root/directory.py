@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from _thread import _local
+from collections.abc import Callable
 from functools import lru_cache
 
 from elfpack.blob import FileSource, Source
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 _DESCRIPTORS = 128
-"""Directories kept open. More are opened for each look-up: a process may have 1,024 files."""
+"""Directories kept open at most: a process may have 1,024 files, and needs some for itself."""
+_SHARE = 4
+"""Of what a process may have, one in so many."""
 _O_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: what was a regular file a moment ago may be a FIFO now, and must not hang us.
 _O_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -41,30 +43,25 @@ class DirectoryRoot:
         """``path`` is a host path; links on the way to it are followed, inside it they are data."""
         self.label = path
         try:
-            self._top = os.open(encode(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            top = os.open(encode(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as e:
             raise InputError(
                 f"cannot be used as a root: {os.strerror(e.errno or 0).lower()}",
                 path=path,
                 hint="name a directory that holds the tree to look in",
             ) from e
-        self._open: dict[str, int] = {"": self._top}
-        self._recent: Any = _local()
-        """Of each thread the directory that it asked for last, if that is not kept open: who walks
-        a tree asks for one directory many times."""
+        self._open: dict[str, _Descriptor] = {"": _Descriptor(top)}
+        """The top, and those that were asked for last."""
+        allowed = os.sysconf("SC_OPEN_MAX")
+        self._most = _DESCRIPTORS if allowed < 0 else min(_DESCRIPTORS, max(2, allowed // _SHARE))
 
     def close(self) -> None:
         """Let go of the descriptors. The root cannot be used afterwards."""
-        self._recent = _local()
-        while self._open:
-            os.close(self._open.popitem()[1])
+        self._open.clear()
 
-    def __del__(self) -> None:
-        for fd in getattr(self, "_open", {}).values():
-            try:
-                os.close(fd)
-            except OSError:
-                pass  # closed already: an interrupt came in the middle of close()
+    def release(self) -> None:
+        """Let go of all but the top: the others are opened again when somebody asks for them."""
+        self._forget(0)
 
     def node(self, directory: str, name: str) -> Node | int:
         fd = self._open.get(directory)
@@ -84,7 +81,7 @@ class DirectoryRoot:
         try:
             fd = self._descriptor(directory)
             # O_PATH descriptors cannot be read; "." is the directory itself, no link.
-            listing = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
+            listing = self._opened(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, fd)
         except OSError as e:
             return _answer(e, directory)
         try:
@@ -113,7 +110,7 @@ class DirectoryRoot:
         if parent is None:
             parent = self._descriptor(directory)
         try:
-            fd = os.open(encode(name), _O_FILE, dir_fd=parent)
+            fd = self._opened(encode(name), _O_FILE, parent)
         except OSError as e:
             _answer(e, f"{directory}/{name}")
             raise
@@ -130,54 +127,50 @@ class DirectoryRoot:
             hint="run again when nothing writes to it",
         )
 
-    def _descriptor(self, directory: str) -> int:
-        """A descriptor of a real directory, open until this thread asks for another."""
+    def _descriptor(self, directory: str) -> _Descriptor:
+        """A descriptor of a real directory, open as long as somebody has it."""
         known = self._open.get(directory)
         if known is not None:
             return known
-        recent: _Recent | None = getattr(self._recent, "value", None)
-        if recent is not None and recent.directory == directory:
-            return recent.fd
-        if not self._open:
-            hint = "write a plan before its session is closed"
-            raise InputError("its session is closed", path=self.label, hint=hint)
         # Up to the nearest directory that is open, then down again.
         missing: list[str] = []
-        above = directory
-        while above not in self._open:
+        above, fd = directory, None
+        while (fd := self._open.get(above)) is None:
+            if not above:
+                hint = "write a plan before its session is closed"
+                raise InputError("its session is closed", path=self.label, hint=hint)
             above, _, name = above.rpartition("/")
             missing.append(name)
-        fd, keep = self._open[above], True
         for name in reversed(missing):
             above = f"{above}/{name}"
-            try:
-                below = os.open(encode(name), _O_DIRECTORY, dir_fd=fd)
-            finally:
-                if not keep:
-                    os.close(fd)
-            keep = len(self._open) < _DESCRIPTORS
-            if keep:
-                kept = self._open.setdefault(above, below)
-                if kept != below:  # another thread was faster
-                    os.close(below)
-                    below = kept
-            fd = below
-        if not keep:
-            self._recent.value = _Recent(directory, fd)
+            fd = _Descriptor(self._opened(encode(name), _O_DIRECTORY, fd))
+            if len(self._open) >= self._most:
+                self._forget(self._most // 2)
+            fd = self._open.setdefault(above, fd)  # another thread may have been faster
         return fd
 
+    def _opened(self, name: bytes, flags: int, directory: int) -> int:
+        """A new descriptor. One that is kept is let go of where there are too many."""
+        try:
+            return os.open(name, flags, dir_fd=directory)
+        except OSError as e:
+            if e.errno not in (errno.EMFILE, errno.ENFILE) or len(self._open) < 2:
+                raise
+        self.release()
+        return os.open(name, flags, dir_fd=directory)
 
-class _Recent:
-    """A directory, open as long as this is."""
+    def _forget(self, kept: int) -> None:
+        """Keep only the latest directories, and the top. Who works with another has it still."""
+        others = list(self._open)[1:]
+        for path in others[: max(0, len(others) - kept)]:
+            self._open.pop(path, None)
 
-    __slots__ = ("directory", "fd")
 
-    def __init__(self, directory: str, fd: int) -> None:
-        self.directory = directory
-        self.fd = fd
+class _Descriptor(int):
+    """A descriptor that is closed when nobody has it any more, in whatever thread."""
 
-    def __del__(self) -> None:
-        os.close(self.fd)
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        close(self)
 
 
 _OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)

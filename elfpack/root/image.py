@@ -18,16 +18,18 @@ from elfpack.blob import Source
 from elfpack.errors import InputError
 from elfpack.formats import manifests
 from elfpack.formats.container import ContainerConfig
-from elfpack.formats.manifests import Descriptor, Digest, ManifestFault
+from elfpack.formats.manifests import Descriptor, Digest, Manifest, ManifestFault
 from elfpack.light import NamedTuple
 from elfpack.root.digests import Promised
 from elfpack.root.node import SYSTEM, Root
 from elfpack.root.walk import Walker
 
-_LIMIT = 16 << 20
-"""Bytes of a file of JSON; registries take four million."""
+_LIMIT = 4 << 20
+"""Bytes of a file of JSON; registries take as many."""
 _DEPTH = 8
 """Indexes in indexes."""
+_MOST = 4096
+"""Images and indexes that all indexes of a layout name together."""
 _BLOB = late.pattern(r"/?blobs/(sha256|sha512)/([0-9a-f]+)\Z")
 _PART = late.pattern(r"[0-9a-f]{64}(\.tar|\.json)?\Z")
 _MANIFEST, _INDEX = "/manifest.json", "/index.json"
@@ -50,6 +52,9 @@ class Layout:
         self._root = root
         self._is_file = is_file
         self._walker = Walker(root)
+        self._configs: dict[tuple[str, Digest | None], ContainerConfig] = {}
+        """What was read, for images may have it in common."""
+        self._manifests: dict[Descriptor, tuple[Descriptor, ...] | Manifest] = {}
 
     def images(self) -> Iterator[Image] | None:
         """All images; None if the root is none of these, but a root file system itself.
@@ -123,12 +128,15 @@ class Layout:
         """Manifests of an index and of those in it. Of an image for several platforms, those that
         were not saved along are passed over."""
         pending: list[tuple[Descriptor, str | None, int]] = [
-            (d, None, 0) for d in reversed(self._parsed(_INDEX, raw))
+            (d, None, 0) for d in reversed(self._index(_INDEX, raw))
         ]
-        found = 0
+        found = followed = 0
         absent: str | None = None
         while pending:
             descriptor, name, depth = pending.pop()
+            followed += 1
+            if followed > _MOST:
+                raise self._fault(_INDEX, f"leads to more than {_MOST} images and indexes")
             path = descriptor.digest.path
             name = descriptor.name or name
             if descriptor.attestation:
@@ -136,36 +144,51 @@ class Layout:
             if depth and isinstance(self._walker.find(path), int):
                 absent = absent or path
                 continue
-            raw = self._blob(path, descriptor)
-            try:
-                nested = manifests.is_index(descriptor, raw)
-            except ManifestFault as e:
-                raise self._broken(path, e) from e
-            if nested and depth < _DEPTH:
-                pending += [(d, name, depth + 1) for d in reversed(self._parsed(path, raw))]
-                continue
-            found += 1
-            yield self._image(path, raw, _named(name, descriptor if depth else None))
+            document = self._manifest(path, descriptor)
+            if isinstance(document, Manifest):
+                found += 1
+                yield self._image(document, _named(name, descriptor if depth else None))
+            elif depth < _DEPTH:
+                pending += [(d, name, depth + 1) for d in reversed(document)]
+            else:
+                raise self._fault(path, f"is an index in more than {_DEPTH} others")
         if not found:
             raise self._fault(
                 absent or _INDEX, "holds no image" if absent is None else "is missing"
             )
 
-    def _image(self, path: str, raw: bytes, name: str | None) -> Image:
-        try:
-            manifest = manifests.manifest(raw)
-        except ManifestFault as e:
-            raise self._broken(path, e) from e
+    def _manifest(self, path: str, descriptor: Descriptor) -> tuple[Descriptor, ...] | Manifest:
+        """A manifest, or what an index lists."""
+        key = descriptor._replace(name=None, platform=None)
+        known = self._manifests.get(key)
+        if known is None:
+            raw = self._blob(path, descriptor)
+            try:
+                if manifests.is_index(descriptor, raw):
+                    known = manifests.index(raw)
+                else:
+                    known = manifests.manifest(raw)
+            except ManifestFault as e:
+                raise self._broken(path, e) from e
+            self._manifests[key] = known
+        return known
+
+    def _image(self, manifest: Manifest, name: str | None) -> Image:
         config = self._config(manifest.config.digest.path, manifest.config)
         return Image(name, config, tuple((d.digest.path, d) for d in manifest.layers))
 
     def _config(self, path: str, descriptor: Descriptor | None) -> ContainerConfig:
-        try:
-            return manifests.container_config(self._blob(path, descriptor))
-        except ManifestFault as e:
-            raise self._broken(path, e) from e
+        key = path, descriptor.digest if descriptor is not None else None
+        known = self._configs.get(key)
+        if known is None:
+            try:
+                known = manifests.container_config(self._blob(path, descriptor))
+            except ManifestFault as e:
+                raise self._broken(path, e) from e
+            self._configs[key] = known
+        return known
 
-    def _parsed(self, path: str, raw: bytes) -> tuple[Descriptor, ...]:
+    def _index(self, path: str, raw: bytes) -> tuple[Descriptor, ...]:
         try:
             return manifests.index(raw)
         except ManifestFault as e:

@@ -9,12 +9,16 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate
 
 from elfpack.blob import CHUNK, Source, chunks
-from elfpack.errors import InputError
+from elfpack.errors import InputError, RequestError
 from elfpack.formats.decompression import CompressionFault, decompress
 from elfpack.formats.tar import Segments
 
-BUDGET = 64 << 30
-"""Bytes that may come out of the compressed files of one archive, read again or not."""
+UNPACKED = 4 << 30
+"""Bytes that may come out of what was named, if :data:`TIMES` its own are fewer: a small file that
+stands for that many is made to waste time."""
+TIMES = 64
+"""What an archive may become, decompressed and with layers that many images share: of images a
+few times its bytes."""
 PAGE = 4096
 _BEHIND = 1 << 20
 """Bytes of a decompressed stream that are kept behind the place where it is read."""
@@ -162,24 +166,52 @@ class Forward:
 
 
 class Budget:
-    """What may still be decompressed."""
+    """The bytes that may still be unpacked of one archive, again or for the first time."""
 
-    def __init__(self, label: str, size: int = BUDGET) -> None:
+    def __init__(self, label: str, most: int | None = None) -> None:
+        """``most``: by what its bytes allow if it is None.
+
+        Raises:
+            RequestError: it is no number above 0.
+        """
+        if most is not None and most < 1:
+            raise RequestError(
+                f"nothing unpacks to {most} bytes", hint="allow more, or leave it out"
+            )
         self._label = label
-        self._size = self._left = size
+        self._limit = UNPACKED if most is None else most
+        self._is_fixed = most is not None
+        self._spent = self._earned = 0
+        self._known: set[str] = set()
+
+    def earn(self, path: str, size: int) -> None:
+        """A file in the archive, or the archive itself, has so many bytes."""
+        if not self._is_fixed and path not in self._known and size < _UNKNOWN:
+            self._known.add(path)
+            self._earned += size
+            self._limit = max(UNPACKED, TIMES * self._earned)
 
     def spend(self, size: int) -> None:
         """
         Raises:
             InputError: it is used up.
         """
-        self._left -= size
-        if self._left < 0:
+        self._spent += size
+        if self._spent > self._limit:
             raise InputError(
-                f"more than {self._size} bytes to decompress",
+                f"unpacks to more than {_shown(self._limit)}",
                 path=self._label,
-                hint="decompress it, and name the result",
+                hint="if it is no bomb, allow more: --max-unpacked "
+                f"{_shown(2 * self._limit).replace(' ', '').removesuffix('iB')}",
             )
+
+
+def _shown(size: int) -> str:
+    """At least ``size`` bytes, with a unit."""
+    for bits, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if size >= 1 << bits:
+            return f"{-(-size >> bits)} {unit}"
+    return f"{size} bytes"
 
 
 def inflated(packed: Source, kind: str, label: str, budget: Budget) -> Forward:

@@ -6,13 +6,11 @@ import errno
 from stat import S_IFLNK
 
 from elfpack.light import NamedTuple
-from elfpack.paths import encode
+from elfpack.paths import PATH_LIMIT, encode
 from elfpack.root.node import FORMAT, Node, Root
 
 LINK_LIMIT = 40
 """Links followed in one look-up. Source: Linux include/linux/namei.h, MAXSYMLINKS."""
-PATH_LIMIT = 4096
-"""Bytes of a path with its NUL. Source: Linux include/uapi/linux/limits.h, PATH_MAX."""
 
 
 _DIRECTORIES = ("", ".", "..")

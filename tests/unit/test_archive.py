@@ -291,8 +291,7 @@ def test_skippable_frame() -> None:
 DAMAGES = [(kind, how) for kind in PACKERS for how in ("cut", "garbage behind", "changed")]
 
 
-# zstandard tells no cut from an end; the tar inside does
-@pytest.mark.parametrize(("kind", "how"), [row for row in DAMAGES if row != ("zstd", "cut")])
+@pytest.mark.parametrize(("kind", "how"), DAMAGES)
 def test_damaged(kind: str, how: str) -> None:
     packed = PACKERS[kind](os.urandom(5000) + TEXT)
     half = len(packed) // 2
@@ -317,7 +316,7 @@ def test_bomb_in_small_pieces() -> None:
 def test_budget() -> None:
     packed = gzip.compress(bytes(10 << 20))
     source = inflated(BytesSource(packed), "gzip", "x.tar.gz", Budget("x.tar.gz", 5 << 20))
-    with pytest.raises(InputError, match="more than 5242880 bytes"):
+    with pytest.raises(InputError, match="unpacks to more than 5 MiB"):
         list(chunks(source))
 
 

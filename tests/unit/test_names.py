@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from elfpack.cli.names import Splitter
-from elfpack.root.walk import PATH_LIMIT
+from elfpack.paths import PATH_LIMIT
 
 
 class Row(NamedTuple):

@@ -63,7 +63,7 @@ def test_few_descriptors_are_no_answer() -> None:
         "import resource, sys\n"
         "from elfpack.cli import main\n"
         "import elfpack.cli.deps\n"
-        "resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6))\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))\n"
         "sys.exit(main(['deps', '/bin/sh']))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
