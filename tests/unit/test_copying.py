@@ -29,7 +29,7 @@ WAYS = ("splice", "copy_file_range", "sendfile")
 
 
 def _opened(path: Path) -> FileSource:
-    return FileSource(os.open(path, os.O_RDONLY))
+    return FileSource(os.open(path, os.O_RDONLY), str(path))
 
 
 def blob_of(path: Path) -> Blob:
