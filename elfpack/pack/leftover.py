@@ -143,14 +143,18 @@ def is_mount(path: bytes) -> bool:
 
 
 def remove(path: bytes) -> None:
-    """Remove a file or a tree, as far as that goes: the first error tells more than this one's."""
+    """Remove a file, or a directory that a run worked in, as far as that goes: the first error
+    tells more than this one's. Of a directory the sign goes last, so that the next run knows what
+    is left."""
     try:
-        if stat.S_ISDIR(mode(path)):
-            _unlock(path)
-            remove_below(path, lambda name, seen: True)
-            os.rmdir(path)
-        else:
+        if not stat.S_ISDIR(mode(path)):
             os.unlink(path)
+            return
+        sign = os.path.basename(_SIGN)
+        remove_below(path, lambda name, seen: name != sign)
+        if os.listdir(path) == [sign]:
+            os.unlink(path + _SIGN)
+        os.rmdir(path)
     except OSError:
         pass  # it is not there, or the disk is gone
 

@@ -21,7 +21,7 @@ from tools.faults.calls import ERRORS, LETHAL, picked
 from tools.faults.cases import CASES, Case, World
 from tools.faults.runs import Fault, Ran, Traced, fresh, run_in, state, traced
 from tools.faults.start import SHORT
-from tools.faults.together import at_once
+from tools.faults.together import at_once, changing, full_disk
 
 WORKERS = 2
 
@@ -39,10 +39,12 @@ class Amount(NamedTuple):
     """Calls of one name that do less, one a run, besides a run where all do."""
     at_once: int
     """Times that several write one output."""
+    changes: int
+    """Calls of one name at which a source changes, one a run."""
 
 
-WHOLE = Amount(24, 2, 30, 8, 5)
-QUICK = Amount(2, 1, 6, 1, 1)
+WHOLE = Amount(12, 2, 24, 4, 3, 3)
+QUICK = Amount(2, 1, 6, 1, 1, 0)
 
 
 def _faults(case: Case, calls: dict[str, list[int]], amount: Amount, chance: Random) -> list[Fault]:
@@ -136,6 +138,14 @@ class Sums:
             where = f"{verdict.case.name}: {fault.what} at {fault.call} {fault.number}"
             print(f"WRONG {where}: {line} {verdict.ran.stderr[-400:]!r}", flush=True)
 
+    def add_others(self, kind: str, results: Iterable[str | None]) -> None:
+        """What else was tried: what is wrong, or None for a run that went well."""
+        for wrong in results:
+            self.kinds[kind] += 1
+            if wrong is not None:
+                self.wrong += 1
+                print(f"WRONG {wrong}", flush=True)
+
     def lines(self) -> Iterable[str]:
         yield "calls: " + ", ".join(f"{name} {n}" for name, n in self.calls.most_common())
         yield "runs: " + ", ".join(f"{kind} {n}" for kind, n in sorted(self.kinds.items()))
@@ -177,6 +187,11 @@ def main() -> int:
             seconds = time.monotonic() - start
             print(f"{case.name:<24} {runs:5} runs, {sums.wrong - wrong} wrong, {seconds:.0f} s",
                   flush=True)  # fmt: skip
+        if options.cases == "*":
+            amount = QUICK if options.short else WHOLE
+            sums.add_others("several at once", at_once(world, amount.at_once))
+            sums.add_others("sources that change", changing(world, amount.changes))
+            sums.add_others("full disks", full_disk(world))
     print(*sums.lines(), sep="\n")
     return 1 if sums.wrong else 0
 

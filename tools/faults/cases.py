@@ -86,6 +86,8 @@ class World:
         }
         root = top / "root"
         self._elfpack("layer", "-q", *PROGRAMS, "-o", f"{root}/")
+        self.big = max(root.rglob("*.so*"), key=lambda path: path.stat().st_size)
+        """A file of more than a block: a C library."""
         data = root / "data"
         (data / "below").mkdir(parents=True)
         for number in range(8):

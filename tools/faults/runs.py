@@ -9,8 +9,10 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tools.faults.calls import ERRORS
@@ -68,9 +70,15 @@ def run(world: World, case: Case, fault: Fault | None = None) -> Ran:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def run_in(world: World, case: Case, place: Path, fault: Fault | None = None) -> Ran:
-    """The same where something is already."""
-    env = dict(world.env)
+def run_in(
+    world: World,
+    case: Case,
+    place: Path,
+    fault: Fault | None = None,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> Ran:
+    """The same where something is already, with more in its environment."""
+    env = {**world.env, **more}
     before: list[str] = []
     if fault is not None and fault.what == "short":
         env["ELFPACK_SHORT"] = f"{fault.call}:{fault.number}" if fault.number else fault.call
