@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from elfpack.blob import let_go
 from elfpack.errors import OutputError, RequestError
 from elfpack.pack import exchange, leftover, marker
-from elfpack.paths import encode
+from elfpack.paths import decode, encode
 
 _GATHER = 1 << 18
 """Bytes. Smaller pieces are written together."""
@@ -226,6 +226,9 @@ def new_tree(output: str) -> Iterator[bytes]:
             except KeyboardInterrupt:
                 exchange.undo(work, path)
                 raise
+        if inside and leftover.mode(work):
+            name = decode(os.path.basename(work))
+            raise OutputError(f"{name} in it cannot be removed", path=output, hint="remove it")
         _date(path, when)
     except OSError as e:
         raise fault(e, output) from e

@@ -201,7 +201,8 @@ def undo(work: bytes, path: bytes) -> None:
             _put_back(work, path)
         elif leftover.mode(work + _OLD) and not leftover.mode(path):
             os.rename(work + _OLD, path)
-    leftover.remove(work)
+    for _ in range(2):  # what failed once may not fail again
+        leftover.remove(work)
 
 
 def _put_back(work: bytes, path: bytes) -> None:
