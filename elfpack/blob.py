@@ -6,11 +6,41 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 
-from elfpack.errors import InputError
+from elfpack.errors import InputError, TroubleError
 from elfpack.light import NamedTuple, Protocol
 
 CHUNK = 1 << 20
 """Bytes read at once when a whole file is copied."""
+
+
+_TROUBLE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
+"""Errors that say nothing about a tree: a loader would not meet them, and no answer may rest on
+them."""
+
+
+def refuse_trouble(error: OSError, path: str, what: str = "cannot be read") -> None:
+    """What is our own trouble, not that of the file at ``path``, is no answer.
+
+    Raises:
+        TroubleError: it is.
+    """
+    number = error.errno or errno.EIO
+    if number in _TROUBLE:
+        raise TroubleError(
+            f"{what}: {os.strerror(number).lower()}",
+            path=path or "/",
+            hint="raise the limit of open files, ulimit -n"
+            if number in (errno.EMFILE, errno.ENFILE)
+            else "check the disk and the memory",
+        ) from error
+
+
+def let_go(fd: int) -> None:
+    """Close what was only read: what goes wrong then says nothing of it."""
+    try:
+        os.close(fd)
+    except OSError:
+        pass
 
 
 class Source(Protocol):
@@ -21,7 +51,12 @@ class Source(Protocol):
     """Bytes, as the file had when it was opened."""
 
     def pread(self, size: int, offset: int) -> bytes:
-        """Up to ``size`` bytes at ``offset``; fewer at the end of the file."""
+        """Up to ``size`` bytes at ``offset``; fewer at the end of the file.
+
+        Raises:
+            TroubleError: see :func:`refuse_trouble`.
+            OSError: it cannot be read.
+        """
 
     def changed(self) -> bool:
         """Whether the content may be another than it was when it was opened."""
@@ -82,16 +117,29 @@ class Ahead:
 class FileSource:
     """A file of the host, open for reading."""
 
-    __slots__ = ("_fd", "_seen", "size")
+    __slots__ = ("_fd", "_label", "_seen", "size")
 
-    def __init__(self, fd: int, seen: os.stat_result | None = None) -> None:
-        """Takes the descriptor over; ``seen`` is what ``os.fstat`` tells of it, if known."""
+    def __init__(self, fd: int, label: str, seen: os.stat_result | None = None) -> None:
+        """Takes the descriptor over; ``label`` is its name in messages, ``seen`` what ``os.fstat``
+        tells of it, if known."""
         self._fd = fd
+        self._label = label
         self._seen = os.fstat(fd) if seen is None else seen
         self.size = self._seen.st_size
 
     def pread(self, size: int, offset: int) -> bytes:
-        return os.pread(self._fd, size, offset)
+        try:
+            found = os.pread(self._fd, size, offset)
+            # Before a part that the disk cannot read, what was read so far is no error.
+            while len(found) < size and offset + len(found) < self.size:
+                more = os.pread(self._fd, size - len(found), offset + len(found))
+                if not more:
+                    break  # it was cut
+                found += more
+        except OSError as e:
+            refuse_trouble(e, self._label)
+            raise
+        return found
 
     def changed(self) -> bool:
         """By the times that the kernel keeps. That of the last change of the inode tells of a file
@@ -120,12 +168,20 @@ class FileSource:
                 return self.size, self.size
             return offset, self.size  # the file system tells nothing of holes
 
+    def capabilities(self) -> bytes:
+        """What ``security.capability`` holds; nothing if it is not there."""
+        try:
+            return os.getxattr(self._fd, "security.capability")
+        except OSError as e:
+            refuse_trouble(e, self._label)
+            return b""  # it has none, or the file system knows none
+
     def fileno(self) -> int:
         return self._fd
 
     def close(self) -> None:
         if self._fd >= 0:
-            os.close(self._fd)
+            let_go(self._fd)
             self._fd = -1
 
 

@@ -43,6 +43,11 @@ class InputError(ElfpackError):
     """A file that was named cannot be read, or is not what it has to be."""
 
 
+class TroubleError(InputError):
+    """The disk, the memory or a limit of the process failed while something was read. No answer
+    may rest on it."""
+
+
 def unreadable(path: str, number: int) -> InputError:
     """The error for a file that the user may not, or the system cannot, read."""
     return InputError(

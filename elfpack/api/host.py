@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from elfpack.blob import let_go, refuse_trouble
 from elfpack.loader.hwcaps import Facts
 
 _FIRST_PROCESSOR = 8192
@@ -23,11 +24,10 @@ def _vector() -> bytes:
 def _start(path: str) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        return os.read(descriptor, _FIRST_PROCESSOR)
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
+        try:
+            return os.read(descriptor, _FIRST_PROCESSOR)
+        finally:
+            let_go(descriptor)
+    except OSError as e:
+        refuse_trouble(e, path)
+        return b""  # it is not there, or not for us

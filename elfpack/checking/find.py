@@ -8,7 +8,6 @@ import stat
 from elfpack.elf import constants as c
 from elfpack.elf.debugfile import is_debug_file
 from elfpack.elf.file import ElfFile, Malformed
-from elfpack.errors import InputError
 from elfpack.light import NamedTuple
 from elfpack.loader.files import Content, Files
 from elfpack.root.node import Node
@@ -127,7 +126,7 @@ def _elf(files: Files, place: Place, found: Found, content: Content) -> None:
 def _is_debug(files: Files, place: Place) -> bool:
     try:
         source = files.open(place)
-    except (OSError, InputError):
+    except OSError:
         return False
     try:
         return is_debug_file(source)

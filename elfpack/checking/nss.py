@@ -15,7 +15,7 @@ from elfpack.checking.above import Judged
 from elfpack.checking.survey import Survey
 from elfpack.elf.layout import ElfFault, read_layout
 from elfpack.elf.strings import Strings
-from elfpack.errors import Finding, InputError
+from elfpack.errors import Finding
 from elfpack.formats import nsswitch
 from elfpack.loader.files import TEXT_LIMIT
 from elfpack.loader.identify import GLIBC
@@ -152,7 +152,7 @@ class _Importers:
             return frozenset()
         try:
             source = self._seen.files.open(place)
-        except (OSError, InputError):
+        except OSError:
             return frozenset()
         try:
             # Names first: they are a small part of the tables, and most files have none of these.

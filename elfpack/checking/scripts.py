@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from elfpack.checking.explain import broken_link, said
 from elfpack.checking.find import executable
 from elfpack.checking.survey import Survey
-from elfpack.errors import Finding, InputError
+from elfpack.errors import Finding, InputError, TroubleError
 from elfpack.loader.program import MissingInterpreter, Script, open_program
 from elfpack.paths import join
 
@@ -26,6 +26,8 @@ def _script(seen: Survey, path: str) -> Iterator[Finding]:
     cwd = seen.options.cwd
     try:
         program = open_program(seen.files, path, cwd, seen.search_path)
+    except TroubleError:
+        raise
     except InputError as e:
         yield _unusable(path, e)
         return

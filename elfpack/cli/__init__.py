@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -15,11 +16,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         guard_descriptors()
         return _run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:  # while modules are loaded; later run() handles it
-        os.write(2, b"elfpack: error: interrupted (nothing was left behind)\n")
-        return 2
+        return _failed("interrupted (nothing was left behind)")
+    except (ImportError, OSError, MemoryError) as e:  # as before
+        return _failed(f"a module cannot be loaded: {e} ({LOADING})")
     finally:
         if "lief" not in sys.modules:  # which complains of what is left at the end
             gc.freeze()  # nor does Python look for cycles when it ends
+
+
+LOADING = "check the memory, the limit of open files, the disk, and that elfpack is installed whole"
+"""What to do if Python does not get at the next module."""
+
+
+def _failed(what: str) -> int:
+    """Tell it with nothing but what is loaded by now."""
+    try:
+        os.write(2, f"elfpack: error: {what}\n".encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass  # nobody listens: the exit status still tells
+    return 2
 
 
 def script() -> int:
@@ -86,7 +101,9 @@ def guard_descriptors() -> None:
     for number, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(number)
-        except OSError:
+        except OSError as e:
+            if e.errno != errno.EBADF:
+                continue  # it is open, whatever its disk says
             opened = os.open(os.devnull, mode)
             if opened != number:
                 os.dup2(opened, number)

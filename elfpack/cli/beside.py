@@ -10,6 +10,8 @@ import os
 import signal
 from collections.abc import Callable
 
+from elfpack.blob import let_go
+
 
 class Copy:
     """A copy of this process that calls ``work``, and ends. It prints nothing; its answer is kept
@@ -44,9 +46,12 @@ class Copy:
         never was a copy: whoever wants the work done does it."""
         if not self._has_ended_well():
             return None
-        with open(self._answer, "rb", closefd=False) as file:
-            file.seek(0)  # where the copy wrote last is where it stands for both
-            return file.read()
+        try:
+            with open(self._answer, "rb", closefd=False) as file:
+                file.seek(0)  # where the copy wrote last is where it stands for both
+                return file.read()
+        except OSError:
+            return None
 
     def close(self) -> None:
         """End it, wherever it is."""
@@ -57,7 +62,7 @@ class Copy:
                 pass
             self._has_ended_well()
         if self._answer >= 0:
-            os.close(self._answer)
+            let_go(self._answer)
             self._answer = -1
 
     def _has_ended_well(self) -> bool:

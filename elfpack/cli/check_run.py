@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from elfpack.api.check import check as check_path
 from elfpack.api.check import check_stream
@@ -36,6 +37,8 @@ def run(talk: Talk, rootfs: str, form: str = "text", most: int | None = None) ->
 
 
 def _standard_input(most: int | None) -> Report:
+    if sys.stdin is None:  # by now its number leads elsewhere
+        raise InputError("is closed", path="standard input", hint="pipe a tar into elfpack")
     if os.isatty(0):
         raise RequestError(
             "a terminal", path="standard input", hint="name ROOTFS, or pipe a tar into elfpack"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
+from elfpack.cli import LOADING
 from elfpack.cli.ui import ReaderGone, Talk
 from elfpack.errors import ElfpackError, IncompleteError, SeveralErrors
 
@@ -18,8 +20,11 @@ def status_of(error: BaseException, talk: Talk) -> int:
     elif isinstance(error, (BrokenPipeError, ReaderGone)):
         _let_go()  # the reader has seen enough
         return 0
+    elif isinstance(error, ImportError):
+        talk.error(f"a module cannot be loaded: {error} ({LOADING})")
     elif isinstance(error, OSError):  # click's own output: help and version
-        reason = os.strerror(error.errno or 0).lower()
+        is_closed = error.errno == errno.EBADF
+        reason = "is closed" if is_closed else os.strerror(error.errno or 0).lower()
         talk.error(f"{error.filename or 'standard output'}: {reason} (write to another file)")
         _let_go()
     elif isinstance(error, MemoryError):

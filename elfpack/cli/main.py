@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -68,9 +69,10 @@ def run(argv: list[str]) -> int:
     """Run a command line; every error is one line and a status."""
     talk = Talk()
     try:
+        if sys.stdout is None:  # closed: who prints help or the version by it is told
+            sys.stdout = os.fdopen(1, "w", closefd=False)
         result: Any = elfpack.main(argv, prog_name="elfpack", standalone_mode=False, obj=talk)
-        if sys.stdout is not None:  # click prints help and the version by it
-            sys.stdout.flush()
+        sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.ClickException as e:
         talk.error(_usage(e))

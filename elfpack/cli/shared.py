@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from elfpack.blob import let_go
 from elfpack.cli.beside import Copy
 from elfpack.cli.ui import HeldResults, HeldTalk, Results, Talk
 from elfpack.light import NamedTuple
@@ -92,12 +93,19 @@ def _together(count: int, take: _Take, parts: int) -> dict[int, _Said]:
         reading, end = os.pipe()
     except OSError:
         return {}
-    os.write(end, bytes(range(parts)))
-    os.close(end)
+    try:
+        os.write(end, bytes(range(parts)))
+    except OSError:
+        pass  # as if there were none
+    finally:
+        let_go(end)
     here = os.getpid()
 
     def numbers() -> int:
-        number = os.read(reading, 1)
+        try:
+            number = os.read(reading, 1)
+        except OSError:
+            return -1  # what nobody takes is done in its turn
         return number[0] if number else -1
 
     def of_copy() -> int:
@@ -114,7 +122,7 @@ def _together(count: int, take: _Take, parts: int) -> dict[int, _Said]:
             said.update({number: _Said(*row) for number, row in rows})
         return said
     finally:
-        os.close(reading)
+        let_go(reading)
         for copy in copies:
             copy.close()
 

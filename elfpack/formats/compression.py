@@ -9,7 +9,12 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 
+from elfpack.errors import ElfpackError
+from elfpack.light import TYPE_CHECKING
 from elfpack.processors import processors
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Buffer = bytes | memoryview
 
@@ -81,15 +86,23 @@ class _Threads:
     def __enter__(self) -> _Threads:
         from concurrent.futures import Future, ThreadPoolExecutor
 
-        self._pool = ThreadPoolExecutor(self._count)
+        self._pool, self._done = ThreadPoolExecutor(self._count), Future[bytes]
         self._waiting: deque[Future[bytes]] = deque()
         return self
 
     def give(self, block: bytes, window: bytes) -> Iterator[bytes]:
         """Compress a block; gives what has to be done before there is room for another."""
-        self._waiting.append(self._pool.submit(_deflated, block, window))
+        self._waiting.append(self._submitted(block, window))
         while len(self._waiting) > 2 * self._count or (self._waiting and self._waiting[0].done()):
             yield self._waiting.popleft().result()
+
+    def _submitted(self, block: bytes, window: bytes) -> Future[bytes]:
+        try:
+            return self._pool.submit(_deflated, block, window)
+        except RuntimeError:  # a limit of processes: it is done here
+            done = self._done()
+            done.set_result(_deflated(block, window))
+            return done
 
     def rest(self) -> Iterator[bytes]:
         while self._waiting:
@@ -114,8 +127,15 @@ def zstd(chunks: Iterable[Buffer]) -> Iterator[bytes]:
         write_checksum=True,
     )
     compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
-    for chunk in chunks:
-        piece = compressor.compress(chunk)
-        if piece:
-            yield piece
-    yield compressor.flush()
+    try:
+        for chunk in chunks:
+            piece = compressor.compress(chunk)
+            if piece:
+                yield piece
+        yield compressor.flush()
+    except zstandard.ZstdError as e:
+        raise ElfpackError(
+            f"cannot compress: {e}",
+            path="zstd",
+            hint="raise the limits of memory and processes, or write .tar.gz",
+        ) from e

@@ -10,7 +10,7 @@ from elfpack.blob import Source
 from elfpack.elf.layout import ElfFault
 from elfpack.elf.linking import Linking, read_linking
 from elfpack.elf.versions import Versions, read_versions
-from elfpack.errors import Finding, InputError
+from elfpack.errors import Finding
 from elfpack.loader.files import Files
 from elfpack.loader.glibc_symbols import GLIBC_RULES
 from elfpack.loader.identify import MUSL
@@ -77,7 +77,7 @@ class Linkages:
                 source.close()
         except OSError as e:
             return _broken(hit, os.strerror(e.errno or 0))
-        except (ElfFault, InputError) as e:
+        except ElfFault as e:
             return _broken(hit, e.message)
 
 

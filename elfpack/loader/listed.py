@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from elfpack.loader.records import Element, SearchList
 from elfpack.loader.system import System
-from elfpack.paths import encode
-from elfpack.root.walk import PATH_LIMIT
+from elfpack.paths import PATH_LIMIT, encode
 
 _OFTEN = 4096
 """Tries in one search path, after which it is worth to list the directories; few programs come to

@@ -24,8 +24,7 @@ from elfpack.loader.records import (
     Via,
 )
 from elfpack.loader.system import System
-from elfpack.paths import basename
-from elfpack.root.walk import PATH_LIMIT
+from elfpack.paths import PATH_LIMIT, basename
 
 if TYPE_CHECKING:
     from typing import TypeAlias

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from elfpack.elf.layout import ElfFault, read_layout
 from elfpack.elf.versions import Compared, read_compared
-from elfpack.errors import InputError
 from elfpack.light import NamedTuple
 from elfpack.loader.closure import Closure
 from elfpack.loader.files import Files
@@ -78,7 +77,7 @@ class Versioning:
             return Compared()
         try:
             source = self._files.open(place)
-        except (OSError, InputError):
+        except OSError:
             return Compared()
         try:
             return read_compared(source, read_layout(source))

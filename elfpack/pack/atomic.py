@@ -12,8 +12,9 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from elfpack.blob import let_go
 from elfpack.errors import OutputError, RequestError
-from elfpack.pack import leftover, marker
+from elfpack.pack import exchange, leftover, marker
 from elfpack.paths import decode, encode
 
 _GATHER = 1 << 18
@@ -65,26 +66,12 @@ def check_tree(output: str) -> None:
     if not leftover.mode(path):
         _check_parent(path, output)
         return
-    _check_strangers(path, output)
-    if not _is_writable(path):
-        raise OutputError("permission denied", path=output, hint="name one that you may write")
-
-
-def _check_strangers(path: bytes, output: str, own: bytes = b"") -> None:
-    """Whether a tree holds what elfpack did not put there. ``own`` is this run's own directory."""
     try:
-        stranger = marker.stranger(path, own) if leftover.mode(path) else None
+        exchange.refuse_strangers(path, output, marker.known(path))
     except OSError as e:
         raise fault(e, output) from e
-    if stranger is not None:
-        known = marker.is_marked(path)
-        raise OutputError(
-            f"holds {decode(stranger)}, which elfpack did not write like that"
-            if known
-            else "is not empty",
-            path=output,
-            hint="move it away" if known else "name a directory that is empty or does not exist",
-        )
+    if not _is_writable(path):
+        raise OutputError("permission denied", path=output, hint="name one that you may write")
 
 
 def _check_parent(path: bytes, output: str) -> None:
@@ -121,30 +108,32 @@ def new_file(output: str) -> Iterator[int]:
     path = target(output)
     try:
         if _is_stream(path):
-            with _opened(path, os.O_WRONLY | os.O_NOCTTY) as fd:
-                yield fd
-            return
-        leftover.clear(path)
-        work = leftover.beside(path)
-        with _opened(work, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW) as fd:
+            fd = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
             try:
-                leftover.lock(fd)
                 yield fd
-                os.rename(work, path)
             except BaseException:
-                leftover.remove(work)
+                let_go(fd)
                 raise
+            os.close(fd)
+            return
+        exchange.clear(path)
+        work = leftover.beside(path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(work, flags, 0o666)
+        try:
+            leftover.lock(fd)
+            yield fd
+            # Some file systems tell when a file is closed that they could not write it. This one
+            # is locked until it is in its place.
+            os.close(os.dup(fd))
+            os.rename(work, path)
+        except BaseException:
+            leftover.remove(work)
+            raise
+        finally:
+            let_go(fd)
     except OSError as e:
         raise fault(e, output) from e
-
-
-@contextmanager
-def _opened(path: bytes, flags: int) -> Iterator[int]:
-    fd = os.open(path, flags | os.O_CLOEXEC, 0o666)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def write_all(chunks: Iterable[bytes | memoryview], fd: int, output: str) -> int:
@@ -219,26 +208,48 @@ def new_tree(output: str) -> Iterator[bytes]:
     check_tree(output)
     path = target(output)
     try:
-        leftover.clear(path)
+        exchange.clear(path)
         inside = _stays(path)
         work = leftover.inside(path) if inside else leftover.beside(path)
+        new = work + exchange.NEW
         os.mkdir(work, 0o700)
         try:
-            with _opened(work, os.O_RDONLY | os.O_DIRECTORY) as held:
-                leftover.lock(held)
-                new = work + b"/new"
+            with _held(work):
+                leftover.sign(work)
                 os.mkdir(new, 0o777)
                 yield new
-                _check_strangers(path, output, own=work)  # what came in the meantime stays, too
-                _put(new, path, work, output, inside=inside)
+                when = os.stat(new).st_mtime_ns
+                exchange.put(path, work, output, inside=inside)
         finally:
             try:
-                leftover.undo(work, path)
+                exchange.undo(work, path)
             except KeyboardInterrupt:
-                leftover.undo(work, path)
+                exchange.undo(work, path)
                 raise
+        if inside and leftover.mode(work):
+            name = decode(os.path.basename(work))
+            raise OutputError(f"{name} in it cannot be removed", path=output, hint="remove it")
+        _date(path, when)
     except OSError as e:
         raise fault(e, output) from e
+
+
+@contextmanager
+def _held(directory: bytes) -> Iterator[None]:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        leftover.lock(fd)
+        yield
+    finally:
+        let_go(fd)
+
+
+def _date(path: bytes, when: int) -> None:
+    """The time of a directory changed with its entries."""
+    try:
+        os.utime(path, ns=(when, when))
+    except OSError:
+        pass  # a mount point may belong to somebody else; the tree in it is whole
 
 
 def _stays(path: bytes) -> bool:
@@ -250,84 +261,6 @@ def _stays(path: bytes) -> bool:
     if os.path.samestat(os.stat(path), os.stat(b".")):
         return True
     return not os.listdir(path) or leftover.is_mount(path)
-
-
-def _put(new: bytes, path: bytes, work: bytes, output: str, *, inside: bool) -> None:
-    """The new tree to its place. The marker knows both trees while they change places."""
-    made = marker.records(new)
-    seen = os.stat(new)
-    known = marker.known(path) if leftover.mode(path) else frozenset()
-    marker.write(path, made | known)
-    try:
-        if inside or not _renamed(new, path, work):
-            _moved(new, path, work, output)
-    except BaseException:
-        marker.write(path, known)
-        raise
-    marker.write(path, made)
-    try:
-        os.utime(path, ns=(seen.st_mtime_ns, seen.st_mtime_ns))
-    except PermissionError:
-        pass  # a mount point may belong to somebody else
-
-
-def _renamed(new: bytes, path: bytes, work: bytes) -> bool:
-    """Whether the new tree could be put in the old one's place in one step. If the second rename
-    does not come to pass, :func:`leftover.undo` takes back the first."""
-    if leftover.mode(path):
-        old = os.stat(path)
-        try:
-            os.rename(path, work + b"/old")
-        except OSError as e:
-            # A mount, or a directory in a lower layer of an overlay.
-            if e.errno in (errno.EBUSY, errno.EXDEV):
-                return False
-            raise
-        os.chmod(new, stat.S_IMODE(old.st_mode))
-        if os.geteuid() == 0:
-            os.chown(new, old.st_uid, old.st_gid)
-    os.rename(new, path)
-    return True
-
-
-def _moved(new: bytes, path: bytes, work: bytes, output: str) -> None:
-    """The content of the new tree, entry by entry, after that of the old one is gone."""
-    for name in os.listdir(path):
-        if os.path.join(path, name) != work:
-            leftover.remove(os.path.join(path, name))
-    moved = []
-    try:
-        for name in os.listdir(new):
-            goal = os.path.join(path, name)
-            _refuse_stranger(goal, output)
-            moved.append(goal)
-            _rename(os.path.join(new, name), goal)
-    except BaseException:
-        for goal in moved:
-            leftover.remove(goal)
-        raise
-
-
-def _refuse_stranger(path: bytes, output: str) -> None:
-    """What another process puts there in the meantime stays."""
-    if leftover.mode(path):
-        raise OutputError(
-            f"something else writes {decode(os.path.basename(path))} there",
-            path=output,
-            hint="name a directory of its own",
-        )
-
-
-def _rename(source: bytes, goal: bytes) -> None:
-    """A directory that may not be written, as its mode in the image says, cannot change its
-    parent for anybody but root."""
-    mode = leftover.mode(source)
-    if not stat.S_ISDIR(mode) or mode & stat.S_IWUSR:
-        os.rename(source, goal)
-        return
-    os.chmod(source, stat.S_IMODE(mode) | stat.S_IWUSR)
-    os.rename(source, goal)
-    os.chmod(goal, stat.S_IMODE(mode))
 
 
 def fault(error: OSError | ValueError, output: str) -> OutputError:
@@ -347,6 +280,7 @@ def fault(error: OSError | ValueError, output: str) -> OutputError:
         errno.ELOOP: "name a file, not a link to itself",
         errno.EPIPE: "keep its reader running",
         errno.EEXIST: "another elfpack is writing it, or was killed: remove the file beside it",
+        errno.ENOTEMPTY: "something else writes there: name a directory of its own",
     }
     reason = os.strerror(number).lower()
     return OutputError(

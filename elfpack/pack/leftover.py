@@ -2,7 +2,7 @@
 
 A run holds a lock on what it works at: who gets the lock, and finds no such process, knows that
 the run was killed. Numbers of processes alone would not tell: those of another container are not
-seen here.
+seen here. A name alone tells nothing, either: a directory is a run's own by what stands in it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,19 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from collections.abc import Callable, Iterator
+
+from elfpack.blob import let_go
 
 _NAME = 200
 """Bytes of an output's name that go into the hidden one, which may have 255."""
 _DIGITS = 10
 """At most, of the number of a process."""
+_INSIDE = b".elfpack-"
+_SIGN = b"/elfpack"
+_SIGNED = b"a run of elfpack works here, the next one removes it"
+"""A link of this name, with this text, is in each directory that a run works in. A link has its
+text from the moment that it exists."""
 
 
 def beside(path: bytes) -> bytes:
@@ -25,7 +33,7 @@ def beside(path: bytes) -> bytes:
 
 def inside(path: bytes) -> bytes:
     """The same for a directory that cannot be replaced: in it, and gone when it is whole."""
-    return os.path.join(path, b".elfpack-%d" % os.getpid())
+    return os.path.join(path, b"%s%d" % (_INSIDE, os.getpid()))
 
 
 def lock(fd: int) -> None:
@@ -36,37 +44,47 @@ def lock(fd: int) -> None:
         pass  # a file system without locks: nobody else gets one either, and nothing is cleared
 
 
+def sign(work: bytes) -> None:
+    """Leave a sign in a directory of ours, by which a later run may know it and remove it."""
+    try:
+        os.symlink(_SIGNED, work + _SIGN)
+    except OSError:
+        pass  # a file system without links: what a killed run leaves there stays
+
+
+def is_signed(work: bytes) -> bool:
+    """Whether a run of this user works in that directory, or did."""
+    try:
+        own = os.lstat(work).st_uid == os.geteuid() == os.lstat(work + _SIGN).st_uid
+        return own and os.readlink(work + _SIGN) == _SIGNED
+    except OSError:
+        return False
+
+
 def stale(path: bytes) -> list[bytes]:
-    """What killed runs have left of this output."""
+    """What killed runs have left of this output, of its list (``marker.py``) too."""
     directory, name = os.path.split(path)
-    found = _numbered(directory, b".%s.elfpack-" % name[:_NAME])
-    return found + _numbered(path, b".elfpack-")
+    listed = b".%s.elfpack" % name[:_NAME]
+    stems = (b"%s-" % listed, b".%s.elfpack-" % listed[:_NAME])
+    return _numbered(directory, *stems) + _numbered(path, _INSIDE)
 
 
-def clear(path: bytes) -> None:
-    """Remove what killed runs have left of this output. An old tree that is not in its place any
-    more goes back."""
-    for work in stale(path):
-        undo(work, path)
+def works(path: bytes) -> frozenset[bytes]:
+    """The names in a directory of those that runs work in, or did."""
+    names = [name for name in os.listdir(path) if name.startswith(_INSIDE)]
+    signed = [name for name in names if is_signed(os.path.join(path, name))]
+    return frozenset((*signed, *map(os.path.basename, _numbered(path, _INSIDE))))
 
 
-def undo(work: bytes, path: bytes) -> None:
-    """Remove what was worked at; a tree that was taken from its place and not replaced goes
-    back."""
-    if mode(work + b"/old") and not mode(path):
-        os.rename(work + b"/old", path)
-    remove(work)
-
-
-def _numbered(directory: bytes, stem: bytes) -> list[bytes]:
+def _numbered(directory: bytes, *stems: bytes) -> list[bytes]:
     try:
         names = os.listdir(directory)
     except OSError:
         return []
     found = []
     for name in names:
-        number = name.removeprefix(stem)
-        if number == name or not number.isdigit() or len(number) > _DIGITS:
+        number = next((name[len(stem) :] for stem in stems if name.startswith(stem)), b"")
+        if not number.isdigit() or len(number) > _DIGITS:
             continue
         if _is_left(os.path.join(directory, name), int(number)):
             found.append(os.path.join(directory, name))
@@ -75,18 +93,22 @@ def _numbered(directory: bytes, stem: bytes) -> list[bytes]:
 
 def _is_left(path: bytes, number: int) -> bool:
     try:
-        if os.lstat(path).st_uid != os.geteuid() or (number != os.getpid() and _lives(number)):
+        seen = os.lstat(path)
+        if seen.st_uid != os.geteuid() or (number != os.getpid() and _lives(number)):
             return False
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # One without a sign has nothing in it if it is ours: the sign comes first.
+        if stat.S_ISDIR(seen.st_mode):
+            return is_signed(path) or not os.listdir(fd)
+        return stat.S_ISREG(seen.st_mode)
     except OSError:
         return False
     finally:
-        os.close(fd)
-    return True
+        let_go(fd)
 
 
 def _lives(number: int) -> bool:
@@ -121,18 +143,70 @@ def is_mount(path: bytes) -> bool:
 
 
 def remove(path: bytes) -> None:
-    """Remove a file or a tree, as far as that goes: the first error tells more than this one's."""
-    if not stat.S_ISDIR(mode(path)):
-        try:
+    """Remove a file, or a directory that a run worked in, as far as that goes: the first error
+    tells more than this one's. Of a directory the sign goes last, so that the next run knows what
+    is left."""
+    try:
+        if not stat.S_ISDIR(mode(path)):
             os.unlink(path)
-        except OSError:
-            pass  # it is not there, or the disk is gone
-        return
-    for top, _, _ in os.walk(path):  # a directory's mode in the image may lock us out
-        try:
-            os.chmod(top, 0o700)
-        except OSError:
-            pass
-    import shutil  # late: it loads every compressor that Python has
+            return
+        sign = os.path.basename(_SIGN)
+        remove_below(path, lambda name, seen: name != sign)
+        if os.listdir(path) == [sign]:
+            os.unlink(path + _SIGN)
+        os.rmdir(path)
+    except OSError:
+        pass  # it is not there, or the disk is gone
 
-    shutil.rmtree(path, ignore_errors=True)
+
+def remove_below(top: bytes, wanted: Callable[[bytes, os.stat_result], bool]) -> None:
+    """Remove what is wanted of a tree, as far as that goes."""
+    found = []
+    for name, seen in walk(top):
+        if wanted(name, seen):
+            is_directory = stat.S_ISDIR(seen.st_mode)
+            found.append((name, is_directory))
+            if is_directory:
+                _unlock(os.path.join(top, name))
+    for name, is_directory in reversed(found):
+        try:
+            (os.rmdir if is_directory else os.unlink)(os.path.join(top, name))
+        except OSError:
+            pass  # something else is in it, or the disk is gone
+
+
+def _unlock(directory: bytes) -> None:
+    """Its mode in the image may lock us out."""
+    try:
+        os.chmod(directory, 0o700)
+    except OSError:
+        pass  # whoever goes in is told
+
+
+def walk(top: bytes, *, strict: bool = False) -> Iterator[tuple[bytes, os.stat_result]]:
+    """Paths below a directory, each before those that are in it. What goes away meanwhile is none.
+
+    Raises:
+        OSError: something cannot be listed; only if ``strict``, or if it may be.
+    """
+    pending = [b""]
+    while pending:
+        directory = pending.pop()
+        try:
+            with os.scandir(os.path.join(top, directory)) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            if strict:
+                raise
+            continue
+        for entry in found:
+            name = os.path.join(directory, entry.name)
+            try:
+                seen = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if stat.S_ISDIR(seen.st_mode):
+                pending.append(name)
+            yield name, seen

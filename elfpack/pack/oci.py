@@ -172,6 +172,11 @@ class _Digest:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(1) as thread:
+            try:
+                thread.submit(int)
+            except RuntimeError:  # a limit of processes
+                yield from self._alone(block, stream)
+                return
             hashed = thread.submit(self._hash.update, block)
             yield block
             for block in stream:
@@ -180,6 +185,15 @@ class _Digest:
                 hashed = thread.submit(self._hash.update, block)
                 yield block
             hashed.result()
+
+    def _alone(self, block: memoryview, stream: Iterator[memoryview]) -> Iterator[memoryview]:
+        """The same where no thread can be started."""
+        self._hash.update(block)
+        yield block
+        for block in stream:
+            self._size += len(block)
+            self._hash.update(block)
+            yield block
 
     def descriptor(self) -> Descriptor:
         return Descriptor(oci.LAYER, f"sha256:{self._hash.hexdigest()}", self._size)

@@ -15,6 +15,7 @@ from elfpack.errors import (
     InputError,
     RequestError,
     SeveralErrors,
+    TroubleError,
     unreadable,
 )
 from elfpack.light import TYPE_CHECKING, NamedTuple
@@ -394,6 +395,8 @@ class Collector:
         self._known.add(place.node.identity)
         try:
             closure = self._resolver.resolve(path, self._options)
+        except TroubleError:
+            raise
         except InputError:
             return
         for script in closure.scripts:

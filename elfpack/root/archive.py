@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from elfpack.blob import FileSource, Source
+from elfpack.blob import FileSource, Source, let_go
 from elfpack.errors import InputError
 from elfpack.formats import tar
 from elfpack.formats.container import ContainerConfig
@@ -159,15 +159,18 @@ def open_stream(fd: int, label: str, probe: Probe | None = None, most: int | Non
     Raises:
         InputError: as there.
     """
-    found = os.fstat(fd)
+    try:
+        found = os.fstat(fd)
+    except OSError as e:
+        raise _unreadable(e, label) from e
     source: Source
     if stat.S_ISREG(found.st_mode):
-        source = FileSource(fd)
+        source = FileSource(fd, label)
     elif stat.S_ISFIFO(found.st_mode) or stat.S_ISSOCK(found.st_mode):
         os.set_blocking(fd, True)
         source = piped(fd, label)
     else:
-        os.close(fd)
+        let_go(fd)
         raise InputError("is neither a file nor a directory", path=label, hint=_NAME_ONE)
     root = ArchiveRoot(label, probe)
     try:
@@ -181,6 +184,11 @@ def open_stream(fd: int, label: str, probe: Probe | None = None, most: int | Non
     return Opened(root, probe, budget)
 
 
+def _unreadable(error: OSError, label: str) -> InputError:
+    reason = (error.strerror or str(error)).lower()
+    return InputError(f"cannot be read: {reason}", path=label, hint="check the disk")
+
+
 def _plain(source: Source, label: str, budget: Budget) -> Source:
     """A tar, decompressed if it has to be.
 
@@ -190,8 +198,7 @@ def _plain(source: Source, label: str, budget: Budget) -> Source:
     try:
         head = source.pread(tar.BLOCK, 0)
     except OSError as e:
-        reason = (e.strerror or str(e)).lower()
-        raise InputError(f"cannot be read: {reason}", path=label, hint="check the disk") from e
+        raise _unreadable(e, label) from e
     kind = compression(head)
     if kind is not None:
         source = inflated(source, kind, label, budget)

@@ -54,8 +54,13 @@ class Verification:
         if blobs:
             from threading import Thread
 
-            self._thread = Thread(target=self._run, daemon=True)
-            self._thread.start()
+            thread = Thread(target=self._run, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # a limit of processes
+                self._run()
+            else:
+                self._thread = thread
 
     def _run(self) -> None:
         for blob in self._blobs:

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable
 from functools import lru_cache
 
-from elfpack.blob import FileSource, Source
+from elfpack.blob import FileSource, Source, let_go, refuse_trouble
 from elfpack.errors import InputError
 from elfpack.light import TYPE_CHECKING
 from elfpack.paths import decode, encode
@@ -31,8 +31,11 @@ def is_top(path: str) -> bool:
     """Whether a host path is the root of the file system, however it is written."""
     try:
         return os.path.samestat(os.stat(encode(path)), os.stat(b"/"))
-    except (OSError, ValueError):
-        return False
+    except OSError as e:
+        refuse_trouble(e, path)
+    except ValueError:
+        pass
+    return False
 
 
 class DirectoryRoot:
@@ -82,48 +85,52 @@ class DirectoryRoot:
             fd = self._descriptor(directory)
             # O_PATH descriptors cannot be read; "." is the directory itself, no link.
             listing = self._opened(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, fd)
+            try:
+                return tuple(decode(n) for n in sorted(map(os.fsencode, os.listdir(listing))))
+            finally:
+                let_go(listing)
         except OSError as e:
             return _answer(e, directory)
-        try:
-            return tuple(decode(n) for n in sorted(map(os.fsencode, os.listdir(listing))))
-        finally:
-            os.close(listing)
 
     def capabilities(
         self, directory: str, name: str, node: Node, source: Source | None = None
     ) -> bytes:
         if isinstance(source, FileSource):
-            return _capabilities(source)
+            return source.capabilities()
         try:
             opened = self.open(directory, name, node)
-        except (OSError, InputError):
+        except OSError:
             return b""  # it is told when the content is read
         try:
-            return _capabilities(opened)
+            return opened.capabilities()
         finally:
             opened.close()
 
     def open(self, directory: str, name: str, node: Node) -> FileSource:
         if not node.is_regular:
             raise OSError(errno.EINVAL, "not a regular file")
-        parent = self._open.get(directory)
-        if parent is None:
-            parent = self._descriptor(directory)
+        path = f"{directory}/{name}"
+        fd = -1
         try:
+            parent = self._open.get(directory)
+            if parent is None:
+                parent = self._descriptor(directory)
             fd = self._opened(encode(name), _O_FILE, parent)
+            seen = os.fstat(fd)
         except OSError as e:
-            _answer(e, f"{directory}/{name}")
+            if fd >= 0:
+                let_go(fd)
+            refuse_trouble(e, path)
             raise
-        seen = os.fstat(fd)
         if (seen.st_dev, seen.st_ino) == node.identity and (
             (seen.st_size, seen.st_mtime_ns) == (node.size, node.mtime_ns)
             and stat.S_ISREG(seen.st_mode)
         ):
-            return FileSource(fd, seen)
-        os.close(fd)
+            return FileSource(fd, path, seen)
+        let_go(fd)
         raise InputError(
             "changed while elfpack worked",
-            path=f"{directory}/{name}",
+            path=path,
             hint="run again when nothing writes to it",
         )
 
@@ -169,38 +176,18 @@ class DirectoryRoot:
 class _Descriptor(int):
     """A descriptor that is closed when nobody has it any more, in whatever thread."""
 
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+    def __del__(self, close: Callable[[int], None] = let_go) -> None:
         close(self)
-
-
-_OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
-"""Errors that say nothing about the tree: a loader would not meet them, and no answer may rest on
-them."""
 
 
 def _answer(error: OSError, path: str) -> int:
     """The errno of a look-up that failed.
 
     Raises:
-        InputError: it is our own trouble, not the tree's.
+        TroubleError: it is our own trouble, not the tree's.
     """
-    number = error.errno or errno.EIO
-    if number in _OURS:
-        raise InputError(
-            f"cannot be looked at: {os.strerror(number).lower()}",
-            path=path or "/",
-            hint="raise the limit of open files, ulimit -n"
-            if number in (errno.EMFILE, errno.ENFILE)
-            else "check the disk and the memory",
-        ) from error
-    return number
-
-
-def _capabilities(source: FileSource) -> bytes:
-    try:
-        return os.getxattr(source.fileno(), "security.capability")
-    except OSError:
-        return b""  # it has none, or the file system knows none
+    refuse_trouble(error, path, "cannot be looked at")
+    return error.errno or errno.EIO
 
 
 def _node(fd: int, name: bytes) -> Node:

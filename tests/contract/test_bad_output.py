@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -17,6 +18,8 @@ from typing import NamedTuple
 
 import pytest
 
+from elfpack.errors import OutputError
+from elfpack.pack.atomic import new_file
 from tests.cli import COMMAND, PATIENCE, Ran, elfpack, environment, one_error, well_spoken
 from tests.contract.tree import members, obey_permissions, plant, rows, static
 
@@ -216,6 +219,63 @@ def test_full_device_for_help(command: list[str]) -> None:
         ran = elfpack(*command, stdout=full)
     well_spoken(ran)
     assert (ran.status, len(ran.said("error"))) == (2, 1)
+
+
+SAYS_SOMETHING = [
+    ["--version"],
+    ["--help"],
+    ["layer", "--help"],
+    ["deps", "./app"],
+    ["deps", "--format", "json", "./app"],
+    ["check", "--format", "json", "."],
+    ["layer", "-q", "--dry-run", "./app"],
+    ["layer", "-q", "--dry-run", "--format", "json", "./app"],
+    ["layer", "-q", "--format", "json", "./app", "-o", "out.tar"],
+    ["layer", "-q", "./app", "-o", "-"],
+    ["image", "-q", "-t", "a:1", "./app", "-o", "-"],
+]
+
+
+@pytest.mark.parametrize("command", SAYS_SOMETHING, ids=" ".join)
+@pytest.mark.parametrize("leads", ["nowhere", "to a full device"])
+def test_what_cannot_be_said(leads: str, command: list[str], here: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        closed = partial(os.close, 1) if leads == "nowhere" else None
+        ran = elfpack(*command, cwd=here, stdout=full, preexec=closed)
+    well_spoken(ran)
+    assert (ran.status, len(ran.said("error"))) == (2, 1), ran
+
+
+@pytest.mark.parametrize("command", [*SAYS_SOMETHING, ["deps", "./nothing"]], ids=" ".join)
+@pytest.mark.parametrize("leads", ["nowhere", "to a full device"])
+def test_nobody_listens(leads: str, command: list[str], here: Path) -> None:
+    """To what is told on standard error: the results and the status are as ever."""
+    heard = elfpack(*command, cwd=here)
+
+    def deaf() -> None:
+        os.close(2)
+        if leads == "to a full device":
+            os.open("/dev/full", os.O_WRONLY)
+
+    ran = elfpack(*command, cwd=here, preexec=deaf)
+    assert (ran.status, ran.stdout, ran.stderr) == (heard.status, heard.stdout, b"")
+
+
+def test_an_error_when_a_file_is_closed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So network file systems tell that there was no room: the old output stays."""
+    plant(here, {"out.tar": "old"})
+    real = os.close
+
+    def close(fd: int) -> None:
+        real(fd)
+        raise OSError(errno.ENOSPC, "")
+
+    before = _state(here)
+    with pytest.raises(OutputError, match="no space left"), new_file(f"{here}/out.tar") as fd:
+        os.write(fd, b"new")
+        monkeypatch.setattr(os, "close", close)
+    monkeypatch.undo()
+    assert _state(here) == before
 
 
 # A source that cannot be read when it is written

@@ -11,6 +11,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,17 @@ import elfpack as package
 from elfpack.checking import RULES
 from tests.cli import Ran, elfpack, environment, one_error, well_spoken
 from tests.contract.test_schema import jsonschema, schema
-from tests.contract.tree import LIBC, LOADER, library, obey_permissions, plant, program, system
+from tests.contract.tree import (
+    LIBC,
+    LOADER,
+    library,
+    obey_permissions,
+    plant,
+    program,
+    static,
+    system,
+)
+from tests.nothreads import limited_threads
 
 ENV = "/usr/bin/env"
 GONE = "error while loading shared libraries: {}: cannot open shared object file: "
@@ -453,6 +464,8 @@ def test_nothing_of_it_may_be_read(root: Path) -> None:
 
 def test_closed_and_terminal_standard_input() -> None:
     one_error(check("-", stdin=subprocess.DEVNULL), 2, "standard input")
+    closed = check("-", stdin=None, preexec=partial(os.close, 0))
+    assert one_error(closed, 2, "standard input").startswith("is closed (pipe a tar")
     import pty
 
     above, below = pty.openpty()
@@ -461,6 +474,22 @@ def test_closed_and_terminal_standard_input() -> None:
     finally:
         os.close(above)
         os.close(below)
+
+
+def test_an_image_where_no_thread_can_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its digests are held against its layers all the same."""
+    plant(tmp_path, {"app": static()})
+    command = ("image", "-q", "./app", "-t", "a:1", "-o")
+    assert elfpack(*command, "x/", cwd=tmp_path).status == 0
+    layout = tmp_path / "x"
+    with limited_threads(0, monkeypatch):
+        assert package.check(layout).trees
+    layer = max((layout / "blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
+    layer.write_bytes(layer.read_bytes()[:-1] + b"x")
+    with limited_threads(0, monkeypatch), pytest.raises(package.InputError, match="digest"):
+        package.check(layout)
 
 
 def test_image_through_a_pipe(tmp_path: Path) -> None:

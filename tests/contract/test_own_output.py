@@ -9,14 +9,15 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from elfpack.errors import OutputError
+from elfpack.pack import exchange, leftover
 from elfpack.pack.atomic import new_tree
 from tests.cli import COMMAND, PATIENCE, Ran, elfpack, environment, one_error
-from tests.contract.tree import described_tree, members, plant, rows, static, tar
+from tests.contract.tree import Content, described_tree, members, plant, rows, static, tar
 
 MARKER = ".out.elfpack"
 
@@ -152,9 +153,8 @@ def test_a_marker_alone_does_no_harm(here: Path) -> None:
 
 def test_an_output_inside_what_is_added(here: Path) -> None:
     """The tree, its marker, an earlier tar, and what killed runs left of them."""
-    plant(
-        here, {"x.tar": "old", ".x.tar.elfpack-999999999": "", ".out.elfpack-999999999/new/x": ""}
-    )
+    plant(here, {"x.tar": "old", ".x.tar.elfpack-999999999": ""})
+    plant(_work(here / ".out.elfpack-999999999"), {"new/x": ""})
     found = members(tar("./app", "--add", ".:/all", cwd=here))
     assert "/all/out/app" in found, "no output of this run"
     for output in ("out/", "x.tar"):
@@ -227,10 +227,19 @@ def _dead() -> int:
     return process.pid
 
 
+def _work(place: Path) -> Path:
+    """A directory that a run worked in."""
+    place.mkdir()
+    leftover.sign(os.fsencode(place))
+    return place
+
+
 def test_what_a_killed_run_left_is_removed(here: Path) -> None:
     number = _dead()
-    plant(here, {f".out.elfpack-{number}/new/x/y": "", f".x.tar.elfpack-{number}": "half"})
+    plant(here, {f".x.tar.elfpack-{number}": "half", f"..out.elfpack.elfpack-{number}": "half"})
+    plant(_work(here / f".out.elfpack-{number}"), {"new/x/y": ""})
     (here / f".out.elfpack-{number}/new/x").chmod(0)
+    (here / ".out.elfpack-999999998").mkdir()  # killed before the sign
     assert _layer(here).status == 0
     assert _layer(here, output="x.tar").status == 0
     assert sorted(os.listdir(here)) == [MARKER, "app", "data", "out", "x.tar"]
@@ -238,8 +247,7 @@ def test_what_a_killed_run_left_is_removed(here: Path) -> None:
 
 def test_a_tree_that_was_out_of_its_place_goes_back(here: Path) -> None:
     """Killed between two renames. The next run fails, and the tree is there again."""
-    work = here / f".out.elfpack-{_dead()}"
-    work.mkdir()
+    work = _work(here / f".out.elfpack-{_dead()}")
     (here / "out").rename(work / "old")
     plant(work, {"new/app": "new"})
     plant(here, {"big": bytes(99999)})
@@ -248,6 +256,97 @@ def test_a_tree_that_was_out_of_its_place_goes_back(here: Path) -> None:
     assert _paths(here / "out") == BOTH
     assert not work.exists()
     assert _layer(here).status == 0
+
+
+class Stranger(NamedTuple):
+    """What has the name of something that a killed run has left, and is none."""
+
+    name: str
+    files: dict[str, Content]
+    """``NUMBER`` stands for that of a process that ended."""
+
+
+STRANGERS = [
+    Stranger("a directory", {".out.elfpack-NUMBER/mine": "mine"}),
+    Stranger("a directory inside", {"out/.elfpack-NUMBER/mine": "mine"}),
+    Stranger("a forged sign", {".out.elfpack-NUMBER/elfpack": "-> mine"}),
+    Stranger("a sign that is a file", {".out.elfpack-NUMBER/elfpack": "a run of elfpack"}),
+    Stranger("a link to a directory", {"mine/x": "x", ".out.elfpack-NUMBER": "-> mine"}),
+    Stranger("a link to a file", {"mine": "x", ".x.tar.elfpack-NUMBER": "-> mine"}),
+    Stranger("a directory for a tar", {".x.tar.elfpack-NUMBER/mine": "x"}),
+]
+
+
+@pytest.mark.parametrize("case", rows(STRANGERS))
+def test_a_name_alone_is_no_sign_of_a_killed_run(case: Stranger, here: Path) -> None:
+    number = str(_dead())
+    names = [name.replace("NUMBER", number) for name in case.files]
+    plant(here, dict(zip(names, case.files.values(), strict=True)))
+    before = described_tree(here)
+    for output in ("out/", "x.tar"):
+        ran = _layer(here, "--add", "data", output=output)
+        assert ran.status == (2 if "inside" in case.name and output == "out/" else 0), ran.err
+    after = described_tree(here)
+    assert [after[f"/{name}"] for name in names] == [before[f"/{name}"] for name in names]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_another_user_left_is_not_followed(here: Path) -> None:
+    """In a directory that all may write, others can plant any name."""
+    work = _work(here / f".out.elfpack-{_dead()}")
+    plant(work, {"old/theirs": "theirs", "new/x": "x", "made": "list"})
+    os.chown(work, 12345, 12345)
+    before = described_tree(work)
+    assert _layer(here, "--add", "data").status == 0
+    assert described_tree(work) == before
+
+
+def _tree(out: Path) -> None:
+    """Write one without a process."""
+    with new_tree(f"{out}/") as top:
+        plant(Path(os.fsdecode(top)), {"app": "old", "data/a": "a", "data/b": "b"})
+
+
+def _killed(call: str, turn: int) -> bool:
+    """Let a run that fills the working directory end, as by SIGKILL, at one of its calls; whether
+    it came to that call."""
+    turns = iter(range(1, 1000))
+    real = getattr(os, call)
+
+    def ending(*given: Any, **more: Any) -> Any:
+        if next(turns) == turn:
+            os._exit(9)
+        return real(*given, **more)
+
+    pid = os.fork()
+    if not pid:
+        try:
+            with new_tree("./") as top:
+                plant(Path(os.fsdecode(top)), {"app": "new", "new/x": "new", "data/a": "other"})
+                setattr(os, call, ending)
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+
+
+@pytest.mark.parametrize("call", ["rename", "link", "unlink", "mkdir", "rmdir", "listdir", "open"])
+def test_killed_while_a_directory_is_filled(
+    call: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At every call in turn: the next run, which fails, finds all of the old tree or all of the new
+    one, and one more puts its own there."""
+    new = {"/app", "/new", "/new/x", "/data", "/data/a"}
+    old, turn = described_tree(here / "out"), 0
+    monkeypatch.chdir(out := here / "out")
+    while _killed(call, turn := turn + 1):
+        with pytest.raises(ZeroDivisionError), new_tree("./"):
+            raise ZeroDivisionError
+        assert _paths(out) == new or described_tree(out) == old
+        _tree(out)
+        old = described_tree(out)
+        assert _paths(out) == BOTH
+        assert sorted(os.listdir(here)) == [MARKER, "app", "data", "out"]
+    assert turn > 1
 
 
 def test_what_a_running_one_works_at_stays(here: Path) -> None:
@@ -282,6 +381,47 @@ def test_two_at_once(number: signal.Signals, here: Path) -> None:
 
 
 # Links, FIFOs and devices under an output's name
+
+
+def _appears(place: Path, call: str, turn: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let a stranger's file appear at one of elfpack's calls, if there is room for it. The turns
+    that have been."""
+    real = getattr(os, call)
+    turns: list[int] = []
+
+    def instead(*given: Any, **more: Any) -> Any:
+        turns.append(0)
+        if len(turns) == turn and not place.exists() and place.parent.is_dir():
+            place.write_text("mine")
+            turns.append(turn)
+        return real(*given, **more)
+
+    monkeypatch.setattr(os, call, instead)
+    return turns
+
+
+@pytest.mark.parametrize("name", ["app", "other", "data/mine"])
+@pytest.mark.parametrize("call", ["rename", "link", "unlink", "rmdir", "mkdir"])
+@pytest.mark.parametrize("kind", ["empty", "own", "working directory"])
+def test_what_comes_in_the_last_moment_stays(
+    kind: str, call: str, name: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for turn in range(1, 9):
+        out = here / f"{kind} {turn}"
+        out.mkdir()
+        if kind != "empty":
+            _tree(out)
+        try:
+            with monkeypatch.context() as context, new_tree(f"{out}/") as top:
+                plant(Path(os.fsdecode(top)), {"app": "new", "data/a": "new"})
+                if kind == "working directory":
+                    context.setattr(exchange, "_renamed", lambda *given: False)
+                seen = _appears(out / name, call, turn, context)
+        except OutputError:
+            pass
+        if turn in seen:
+            assert (out / name).read_text() == "mine", f"lost in turn {turn}"
+        assert not [n for n in os.listdir(out) if "elfpack" in n], "nothing else is left"
 
 
 @pytest.mark.parametrize("kind", ["empty", "own", "working directory"])

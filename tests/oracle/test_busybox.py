@@ -27,7 +27,7 @@ def test_applets(package: str, tmp_path: Path) -> None:
     listed = subprocess.run(
         ["busybox", "--list"], executable=busybox, capture_output=True, check=True, timeout=60
     )
-    source = FileSource(os.open(busybox, os.O_RDONLY))
+    source = FileSource(os.open(busybox, os.O_RDONLY), str(busybox))
     try:
         found = read_applets(source)
     finally:

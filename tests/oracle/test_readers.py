@@ -59,7 +59,7 @@ def files(top: Path) -> Iterator[Path]:
 
 
 def open_source(path: Path) -> FileSource:
-    return FileSource(os.open(path, os.O_RDONLY))
+    return FileSource(os.open(path, os.O_RDONLY), str(path))
 
 
 def by_elfpack(path: Path) -> View | None:

@@ -14,6 +14,7 @@ import zstandard
 
 from elfpack.formats import compression
 from elfpack.formats.compression import gzip, zstd
+from tests.nothreads import limited_threads
 
 KILOBYTE, MEGABYTE = 1 << 10, 1 << 20
 
@@ -31,6 +32,17 @@ DATA = _mixed(7 * MEGABYTE)
 
 def _cut(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+@pytest.mark.parametrize("most", [0, 2])
+def test_same_bytes_where_no_thread_can_be_started(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit of processes is none of what can be compressed."""
+    expected = b"".join(gzip([DATA]))
+    monkeypatch.setattr(compression, "processors", lambda: 4)
+    with limited_threads(most, monkeypatch):
+        assert b"".join(gzip(_cut(DATA, 100_000))) == expected
 
 
 @pytest.mark.parametrize("compress", [gzip, zstd])

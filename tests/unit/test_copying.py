@@ -22,6 +22,7 @@ from elfpack.pack.copying import BLOCK, LARGE, blocks, write_pieces
 from elfpack.pack.output import write
 from elfpack.pack.tar import members
 from elfpack.planning.entry import Plan, Reason, Regular
+from tests.nothreads import limited_threads
 
 MEGABYTE = 1 << 20
 WAYS = ("splice", "copy_file_range", "sendfile")
@@ -29,7 +30,7 @@ WAYS = ("splice", "copy_file_range", "sendfile")
 
 
 def _opened(path: Path) -> FileSource:
-    return FileSource(os.open(path, os.O_RDONLY))
+    return FileSource(os.open(path, os.O_RDONLY), str(path))
 
 
 def blob_of(path: Path) -> Blob:
@@ -127,6 +128,16 @@ def test_an_image_opens_each_source_once(output: str, files: list[Path], tmp_pat
     written = oci.write(_counted(plan, opened), f"{tmp_path}/{output}", [parse("a:1")])
     assert opened == {f"/{path.name}": 1 for path in files}
     assert written.image.layer.size == len(tar_of(plan))
+
+
+def test_an_image_where_no_thread_can_be_started(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(*files)
+    right = oci.write(plan, f"{tmp_path}/x.tar", [parse("a:1")])
+    with limited_threads(0, monkeypatch):
+        assert oci.write(plan, f"{tmp_path}/y.tar", [parse("a:1")]).image == right.image
+    assert (tmp_path / "x.tar").read_bytes() == (tmp_path / "y.tar").read_bytes()
 
 
 def _counted(plan: Plan, opened: Counter[str]) -> Plan:
