@@ -6,11 +6,14 @@ time that it would exceed ten times over.
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import struct
 import subprocess
 import sys
+import tracemalloc
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -196,8 +199,10 @@ def test_overlapping_segments(kind: int, reader: Callable[[Source], object]) -> 
 
 
 def test_properties_in_many_segments() -> None:
-    raw = elf(soname="x", isa=2)
-    source = Counted(with_segments(raw, *[(c.PT_NOTE, 4, 0, 4096)] * 20_000))
+    raw = elf(soname="x", content=bytes(1 << 14))
+    row = struct.pack("<IIQQQQQQ", c.PT_NOTE, 4, 4096, 4096, 4096, 4096, 4096, 8)
+    source = Counted(with_segments(raw, *[(c.PT_NOTE, 4, 4096, 4096)] * 20_000))
+    source = Counted(source.pread(source.size, 0)[: -20_000 * len(row)] + row * 20_000)
     assert isinstance(read(source), ElfFile)
     assert source.read < 4 * source.size
 
@@ -267,8 +272,6 @@ def test_names_of_sections_that_take_no_end() -> None:
 
 
 def test_nothing_is_decompressed() -> None:
-    import zlib
-
     packed = struct.pack("<IIQQ", 1, 0, 1 << 26, 1) + zlib.compress(bytes(1 << 26), 9)
     packed += bytes(-len(packed) % 24)
     offset, compressed = len(NAMES), 0x800
@@ -277,9 +280,12 @@ def test_nothing_is_decompressed() -> None:
         (19, 3, compressed, offset, len(packed), 0),
     ]
     raw = with_sections(NAMES, packed, rows)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert defined_functions(BytesSource(raw)) is not None
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10
+    tracemalloc.start()
+    try:
+        assert defined_functions(BytesSource(raw)) is not None
+        assert tracemalloc.get_traced_memory()[1] < 1 << 25
+    finally:
+        tracemalloc.stop()
 
 
 def test_dynamic_symbol_tables_that_overlap() -> None:
@@ -336,8 +342,8 @@ def test_keys_that_share_a_string() -> None:
     head = struct.pack("<20sIIB3xI12x", b"glibc-ld.so.cache1.1", count, 5001, 2, 0)
     raw = head + rows + b"x" * 5000 + b"\0"
     cache = ldcache.LdCache(raw, little=True, bits=64)
-    for length in range(1, count, 7):
-        cache.best("x" * length + "y", flags=(X86_64,))
+    for length in range(2001, 4000, 7):
+        assert cache.best("x" * length, flags=(X86_64,)) is not None
     assert sum(len(rank or ()) for rank in cache._ranks.values()) <= len(raw)
 
 
@@ -467,8 +473,6 @@ def test_the_order_of_objects_that_all_need_each_other() -> None:
 
 
 def test_libraries_that_open_each_other() -> None:
-    import json
-
     def note(name: str) -> list[tuple[str, int, bytes]]:
         text = json.dumps([{"soname": [name], "priority": "required"}])
         return [("FDO", 0x407C0C0A, text.encode() + b"\0")]
