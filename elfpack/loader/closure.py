@@ -88,7 +88,7 @@ class MissingLibrary(NamedTuple):
     name: str
     needed_by: tuple[str, ...]
     searched: tuple[str, ...]
-    """The directories, and the cache, where the loader would look, in order."""
+    """The directories, and the cache, where the loader would look, in order; 256 at most."""
 
 
 class Closure(NamedTuple):

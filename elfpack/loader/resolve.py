@@ -188,6 +188,10 @@ class Resolver:
 
         return opened
 
+    def is_loaded(self, closure: Closure, name: str) -> bool:
+        """Whether an object of that name is loaded in a closure, or where it is opened."""
+        return any(name in self._named(one) for one in (closure, *closure.around))
+
     def _named(self, closure: Closure) -> dict[str, Hit]:
         """The objects of a closure by the names that they answer to: a program opens hundreds."""
         known = self._names.get(id(closure))
@@ -201,15 +205,6 @@ class Resolver:
             self._names.clear()
         self._names[id(closure)] = closure, names
         return names
-
-
-def loaded(closure: Closure, name: str) -> Hit | None:
-    """The object of that name that is loaded in a closure, or where it is opened."""
-    for one in (closure, *closure.around):
-        for hit in one.hits:
-            if name in (hit.elf.soname, hit.path):
-                return hit
-    return None
 
 
 def _chain(closure: Closure, number: int, rules: Rules) -> tuple[SearchList, ...]:

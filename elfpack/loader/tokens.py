@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from elfpack.light import NamedTuple
 from elfpack.loader.records import Element
+from elfpack.root.walk import PATH_LIMIT
 
 _NAMES = ("ORIGIN", "LIB", "PLATFORM")
 _WORD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
@@ -51,13 +52,16 @@ def expand(text: str, tokens: Tokens) -> str | None:
         return text
     values = {"ORIGIN": tokens.origin, "LIB": tokens.lib, "PLATFORM": tokens.platform}
     pieces: list[str] = []
-    at = 0
+    at = size = 0
     for start, end, name in _found(text):
         value = values[name]
         if value is None:
             return None
         pieces += text[at:start], value
         at = end
+        size += len(value)
+        if size > PATH_LIMIT:  # no path, however much longer
+            break
     return "".join(pieces) + text[at:]
 
 

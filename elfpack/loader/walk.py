@@ -6,6 +6,7 @@ Source: glibc elf/dl-deps.c, _dl_map_object_deps(); musl ldso/dynlink.c, load_de
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from elfpack.elf import constants as c
 from elfpack.elf.file import Filter
@@ -25,6 +26,8 @@ _MOST_UNSEEN = 1000
 """Objects that stand before the program; nobody has seen one that filters more than a few."""
 _MOST_PATHS = 128
 """Objects with a DT_RPATH of which each needs the next: every name below is looked for in all."""
+_MOST_PLACES = 256
+"""Places that are told of where a name was looked for: there may be as many names."""
 
 
 class Step(NamedTuple):
@@ -419,6 +422,6 @@ class Walk:
         for step in self.search.rules.steps(miss.name, self.scope(miss.requester)):
             if step.kind is Kind.CACHE:
                 places[system.loader.cache or ""] = None
-            for element in step.elements:
+            for element in step.elements[:_MOST_PLACES]:
                 places[system.absolute(element.directory).rstrip("/") or "/"] = None
-        return tuple(places)
+        return tuple(islice(places, _MOST_PLACES))

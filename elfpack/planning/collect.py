@@ -49,6 +49,10 @@ from elfpack.runtime.module import (
 if TYPE_CHECKING:
     from elfpack.runtime.module import Role
 
+_DEEPEST = 32
+"""Libraries of which each opens the next at run time; a program of many plugins has three. All that
+is loaded around the last is looked through for each."""
+
 
 class Member(NamedTuple):
     """A closure, the name of its program in the image, and why it is there."""
@@ -356,14 +360,14 @@ class Collector:
 
     def _addition(self, addition: Addition, module: RuntimeModule) -> None:
         if isinstance(addition, AddObject):
-            self._opened(addition, additions.reason(module, addition.evidence, addition.name))
+            self._opened(addition, module)
         elif isinstance(addition, AddProgram) and addition.path not in self._run:
             self._run.add(addition.path)
             self._added_program(
                 addition.path, additions.reason(module, addition.evidence, addition.path)
             )
 
-    def _opened(self, addition: AddObject, reason: Reason) -> None:
+    def _opened(self, addition: AddObject, module: RuntimeModule) -> None:
         hit = addition.found.hit
         if hit.identity in self._known:
             return
@@ -371,12 +375,19 @@ class Collector:
         number, opener = addition.found.opener
         by = self.found.members[number].closure
         around = (*by.around, by)
+        if len(around) > _DEEPEST:
+            raise InputError(
+                f"the last of more than {_DEEPEST} libraries of which each opens the next",
+                path=hit.path,
+                hint=f"go without: --without {module.name}",
+            )
         if any(hit.identity in self._loaded(closure) for closure in around):
             return
         loader = around[0].loader
         program = Program(addition.name, hit.path, hit)
         path = loader.path if loader is not None else None
         closure = self._resolver.closure(program, self._options, path, around)
+        reason = additions.reason(module, addition.evidence, addition.name)
         self._member(Member(closure, None, reason, opener=opener))
 
     def _loaded(self, closure: Closure) -> frozenset[tuple[int, int]]:

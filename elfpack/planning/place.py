@@ -51,6 +51,8 @@ class Placer:
         """Where the objects of each closure are, by its id(): they live as long as the plan."""
         self._paths: dict[int, dict[tuple[int, int], str]] = {}
         """The same by identity, of closures that something is opened in."""
+        self._origins: dict[tuple[int, int], frozenset[int]] = {}
+        """By closure and object, see :meth:`_by_origin`."""
 
     def run(self, found: Collection, directories: tuple[MadeDirectory, ...]) -> Iterator[Put]:
         for script, want in found.scripts:
@@ -181,12 +183,10 @@ class Placer:
 
     def _beside(self, closure: Closure, hit: Hit, opener: int) -> str:
         """The path of what an object of a closure opens."""
-        owner = next(
-            (n for n, h in enumerate(closure.hits) if h.path == hit.via.owner),
-            opener if hit.via.kind is Kind.PATH else None,
-        )
-        if not _has_origin(hit.via.written):
-            owner = None
+        owner = None
+        if _has_origin(hit.via.written):
+            owners = (n for n, h in enumerate(closure.hits) if h.path == hit.via.owner)
+            owner = next(owners, opener if hit.via.kind is Kind.PATH else None)
         return self._library(closure, hit, owner, self._objects[id(closure)])
 
     def _script_of(self, member: Member) -> str | None:
@@ -232,13 +232,26 @@ class Placer:
         """The object whose $ORIGIN led to a file: that whose search path it was, or which names
         the file itself. ``asked`` are the positions of who needs it and of what it is."""
         if hit.via.kind is Kind.PATH:
-            needs = closure.asked(asked[0])
-            written = any(target == asked[1] and _has_origin(name) for name, _, target in needs)
-            return asked[0] if written else None
+            return asked[0] if asked[1] in self._by_origin(closure, asked[0]) else None
         if not _has_origin(hit.via.written):
             return None
+        number = asked[0]  # it is who asks, or who asked for that one
+        while number >= 0:
+            if number < len(placed) and closure.hits[number].path == hit.via.owner:
+                return number
+            number = closure.requesters[number]
         owners = (n for n in range(len(placed)) if closure.hits[n].path == hit.via.owner)
         return next(owners, None)
+
+    def _by_origin(self, closure: Closure, number: int) -> frozenset[int]:
+        """What an object names by a path from its own directory."""
+        key = id(closure), number
+        known = self._origins.get(key)
+        if known is None:
+            asked = closure.asked(number)
+            known = frozenset([target for name, _, target in asked if _has_origin(name)])
+            self._origins[key] = known
+        return known
 
     def _library(self, closure: Closure, hit: Hit, owner: int | None, placed: list[str]) -> str:
         """A library's path: its own, or as far from its owner as before if that one moved.

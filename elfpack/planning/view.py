@@ -13,7 +13,7 @@ from elfpack.loader.closure import Closure
 from elfpack.loader.files import TEXT_LIMIT
 from elfpack.loader.identify import GLIBC
 from elfpack.loader.records import Hit
-from elfpack.loader.resolve import Options, Resolver, loaded
+from elfpack.loader.resolve import Options, Resolver
 from elfpack.paths import basename, encode, join, matches
 from elfpack.planning.config import PLAIN, ImageConfig
 from elfpack.planning.contents import Contents
@@ -334,7 +334,7 @@ class ClosureView:
 
     def _opened_by(self, this: Object, name: str) -> Found | None:
         closure = self._closures[this.position[0]]
-        if closure.loader is None or loaded(closure, name) is not None:
+        if closure.loader is None or self._resolver.is_loaded(closure, name):
             return None
         hit = self._resolver.opened(closure, name, self._options, this.position[1])
         return None if hit is None else Found(hit, this.position)
@@ -343,7 +343,7 @@ class ClosureView:
         known = self._contents.loaded
         key = this.position[0], name
         if key not in known:
-            known[key] = loaded(self._closures[this.position[0]], name) is not None
+            known[key] = self._resolver.is_loaded(self._closures[this.position[0]], name)
         return known[key]
 
 

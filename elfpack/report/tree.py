@@ -7,11 +7,15 @@ from collections.abc import Iterable, Iterator
 from elfpack.loader.closure import EXCLUDED, MISSING, VDSO, Borrowed, Closure
 from elfpack.report.edges import Edge, edges, how, note
 
+LEVELS = 100
+"""Indentation grows up to here: the lines of a chain of thousands would be as long as the chain."""
+
 
 def lines(closure: Closure, borrowed: Iterable[Borrowed] = ()) -> Iterator[str]:
     """The program, and below each object what it needs.
 
-    An object's own needs stand where it is met first; where it is met again it has the mark
+    What is more than :data:`LEVELS` deep is indented by so many, and has its level before it. An
+    object's own needs stand where it is met first; where it is met again it has the mark
     ``(above)``. Walks with a stack: a chain may be deeper than Python recurses.
     """
     yield _head(closure)
@@ -43,7 +47,8 @@ def _below(closure: Closure, borrowed: Iterable[Borrowed]) -> Iterator[str]:
         if edge is None:
             stack.pop()
             continue
-        indent = "  " * len(stack)
+        level = len(stack)
+        indent = "  " * level if level <= LEVELS else f"{'  ' * LEVELS}({level}) "
         again = edge.target in opened and bool(edge.target >= 0 and below[edge.target])
         yield f"{indent}{_edge(closure, edge)}{' (above)' if again and edge.target else ''}"
         if edge.target >= 0 and edge.target not in opened:
