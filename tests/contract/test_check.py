@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tarfile
 import time
@@ -420,9 +421,9 @@ def test_wrong_digest(tmp_path: Path) -> None:
     assert "digest" in one_error(check("x.tar", cwd=tmp_path), 2, "x.tar")
 
 
-@pytest.mark.parametrize("name", ["./nope", "/dev/null", "fifo", "file/x", ""])
+@pytest.mark.parametrize("name", ["./nope", "/dev/null", "socket", "file/x", ""])
 def test_what_is_no_rootfs(name: str, tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "fifo")
+    socket.socket(socket.AF_UNIX).bind(str(tmp_path / "socket"))
     (tmp_path / "file").write_text("x")
     ran = check(name, cwd=tmp_path)
     assert (ran.status, len(ran.err), ran.out) == (2, 1, [])
