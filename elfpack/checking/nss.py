@@ -9,7 +9,8 @@ Source: glibc nss/nss_module.c, nss/nss_database.c.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 from elfpack.checking.above import Judged
 from elfpack.checking.survey import Survey
@@ -24,6 +25,10 @@ from elfpack.paths import decode, encode
 
 _PATH = "/etc/nsswitch.conf"
 _BUILT_IN = ("files", "dns")
+_MOST = 64
+"""Services that are looked for; glibc and all distributions together have some twenty."""
+_Group = tuple[object, ...]
+"""What programs have in common that find the same modules."""
 _DATA = {
     "db": ("/var/db/", "/var/lib/misc/"),
     "hesiod": ("/etc/hesiod.conf",),
@@ -39,11 +44,12 @@ def rule(seen: Survey) -> Iterator[Finding]:
     if not isinstance(raw, bytes):
         return
     named = nsswitch.parse(decode(raw))
-    programs = [p for p in seen.programs if p.closure.loader and p.closure.loader.libc == GLIBC]
+    groups = _groups(seen)
+    asked = dict.fromkeys(name for services in named.values() for name in services)
     lacking = {
-        service
-        for service in dict.fromkeys(name for services in named.values() for name in services)
-        if _has_data(seen, service) and _lacking(seen, programs, service)
+        service: found
+        for service in islice(asked, _MOST)
+        if _has_data(seen, service) and (found := _lacking(seen, groups, service))
     }
     if not lacking:
         return
@@ -55,19 +61,19 @@ def rule(seen: Survey) -> Iterator[Finding]:
             if service in lacking:
                 missing.setdefault(service, []).append(database)
     if missing:
-        yield from _told(seen, programs, missing, _Importers(seen, DATABASES))
+        yield from _told(seen, lacking, missing, _Importers(seen, DATABASES))
 
 
 def _told(
     seen: Survey,
-    programs: list[Judged],
+    lacking: dict[str, set[_Group]],
     missing: dict[str, list[str]],
     importers: _Importers,
 ) -> Iterator[Finding]:
     for service, databases in missing.items():
         library = _library(service)
-        lacking = _lacking(seen, programs, service)
-        found = importers.first(lacking, databases)
+        programs = (p for p in seen.programs if _is_glibc(p) and _group(p) in lacking[service])
+        found = importers.first(programs, databases)
         if found is None:
             continue
         program, database, symbol, by = found
@@ -83,24 +89,39 @@ def _library(service: str) -> str:
     return f"libnss_{service}.so.2"
 
 
-def _lacking(seen: Survey, programs: list[Judged], service: str) -> list[Judged]:
+def _is_glibc(judged: Judged) -> bool:
+    """Whether a program has its loader, and that is glibc's."""
+    closure = judged.closure
+    if closure.loader is None or closure.interpreter is None:
+        return False
+    return closure.loader.libc == GLIBC
+
+
+def _group(judged: Judged) -> _Group:
+    return judged.closure.loader, judged.at.elf.abi, judged.at.elf.rpath
+
+
+def _groups(seen: Survey) -> dict[_Group, Judged]:
+    """The programs that may find different modules, by the first of each kind."""
+    groups: dict[_Group, Judged] = {}
+    for judged in seen.programs:
+        if _is_glibc(judged):
+            groups.setdefault(_group(judged), judged)
+    return groups
+
+
+def _lacking(seen: Survey, groups: dict[_Group, Judged], service: str) -> set[_Group]:
     """The programs that would not find a service's module."""
-    known: dict[object, bool] = {}
-    found = []
-    for judged in programs:
+    if "/" in service or "\0" in service:
+        return set()
+    found = set()
+    for group, judged in groups.items():
         closure = judged.closure
-        if closure.loader is None or closure.interpreter is None:
-            continue
+        assert closure.loader is not None
         if service in _BUILT_IN and not (0, 0) < closure.loader.version < (2, 34):
             continue
-        if "/" in service or "\0" in service:
-            continue
-        key = closure.loader, judged.at.elf.abi, judged.at.elf.rpath
-        if key not in known:
-            opened = seen.resolver.opened(closure, _library(service), judged.options)
-            known[key] = opened is None
-        if known[key]:
-            found.append(judged)
+        if seen.resolver.opened(closure, _library(service), judged.options) is None:
+            found.add(group)
     return found
 
 
@@ -128,7 +149,7 @@ class _Importers:
         self._names: dict[object, frozenset[str]] = {}
 
     def first(
-        self, programs: list[Judged], databases: list[str]
+        self, programs: Iterable[Judged], databases: list[str]
     ) -> tuple[Judged, str, str, str] | None:
         """The first program that asks, what for, by which function, and who calls that."""
         wanted = {name: database for database in databases for name in self._functions[database]}

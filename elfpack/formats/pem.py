@@ -6,6 +6,7 @@ Source: RFC 7468; OpenSSL crypto/pem/pem_lib.c, PEM_read_bio_ex().
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import zip_longest
 
 from elfpack import late
 
@@ -60,10 +61,14 @@ def _has_key(raw: bytes) -> bool:
         return False
     if _ALONE.search(raw):
         return True
-    for match in _MARKED.finditer(raw):
+    marks = [*_MARKED.finditer(raw)]
+    for match, following in zip_longest(marks, marks[1:]):
         if match[0].startswith(b"PuTTY"):
             return True
-        behind = _HEADER.sub(b"", raw[match.end() : match.end() + _BEHIND])
+        # No key goes on behind the next mark: each byte is looked at once.
+        end = match.end() + _BEHIND
+        behind = raw[match.end() : end if following is None else min(end, following.start())]
+        behind = _HEADER.sub(b"", behind)
         if _BODY.match(_BETWEEN.sub(b"", behind)):
             return True
     return False

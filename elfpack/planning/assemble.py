@@ -13,7 +13,7 @@ from itertools import pairwise
 from elfpack.blob import from_bytes
 from elfpack.errors import Finding, RequestError
 from elfpack.loader.files import Files
-from elfpack.paths import ancestors, components, sort_key
+from elfpack.paths import components, sort_key
 from elfpack.planning.entry import (
     SET_ID,
     Directory,
@@ -149,33 +149,42 @@ class Assembly:
     def _canonical(self, put: Put) -> str:
         """The path with the plan's links followed; the last component's too for a directory."""
         parts = components(put.path)
-        whole = isinstance(put.what, PutDirectory) or not parts or parts[-1] == ".."
-        if whole:
-            return self._followed(parts, put)
-        # Who stand in one directory go the same way, as long as no link is added.
+        if isinstance(put.what, PutDirectory) or not parts or parts[-1] == "..":
+            return self._way(put.path, put) or "/"
         above, _, name = put.path.rpartition("/")
-        key = above, bool(put.named)
         if name != parts[-1]:  # it ends in a slash or a dot
-            return f"{self._followed(parts[:-1], put).rstrip('/')}/{parts[-1]}"
-        known = self._ways.get(key)
-        if known is None:
-            known = self._followed(parts[:-1], put).rstrip("/")
-            self._ways[key] = known
-        path = f"{known}/{name}"
+            return f"{self._followed('', parts[:-1], put)}/{parts[-1]}"
+        path = f"{self._way(above, put)}/{name}"
         return put.path if path == put.path else path  # one string for both
 
-    def _followed(self, parts: list[str], put: Put) -> str:
-        pending = parts[::-1]
-        done: list[str] = []
+    def _way(self, path: str, put: Put) -> str:
+        """Where a directory is, empty for the top. Those that are named alike go the same way, as
+        long as no link is added, and one in another goes on from there."""
+        key = path, bool(put.named)
+        known = self._ways.get(key)
+        if known is None:
+            above, _, name = path.rpartition("/")
+            start = self._ways.get((above, key[1])) if name not in ("", ".", "..") else None
+            if start is None:
+                known = self._followed("", components(path), put)
+            else:
+                known = self._followed(start, [name], put)
+            self._ways[key] = known
+        return known
+
+    def _followed(self, start: str, parts: list[str], put: Put) -> str:
+        """The directory that ``parts`` lead to, from one where no link is on the way."""
+        here, pending = start, parts[::-1]
         followed = 0
         while pending:
             part = pending.pop()
             if part == "..":
-                del done[-1:]
+                here = here.rpartition("/")[0]
                 continue
-            target = self._link("/" + "/".join([*done, part]), put)
+            path = f"{here}/{part}"
+            target = self._link(path, put)
             if target is None:
-                done.append(part)
+                here = path
                 continue
             followed += 1
             if followed > LINK_LIMIT:
@@ -183,9 +192,9 @@ class Assembly:
                     "passes through a loop of links", path=put.path, hint="leave one of them out"
                 )
             if target.startswith("/"):
-                done.clear()
+                here = ""
             pending.extend(components(target)[::-1])
-        return "/" + "/".join(done)
+        return here
 
     def _linked(self, path: str, target: str | None) -> None:
         """A path is a link now, or none any more."""
@@ -236,7 +245,12 @@ class Assembly:
             yield entry
 
     def _parents(self, path: str, known: set[str]) -> Iterator[Directory]:
-        for above in ancestors(path):
+        missing = []
+        above = path.rpartition("/")[0]
+        while above not in known:
+            missing.append(above)
+            above = above.rpartition("/")[0]
+        for above in reversed(missing):
             put = self._known(above)
             if put is not None and not isinstance(put.what, PutDirectory):
                 raise RequestError(
@@ -244,7 +258,7 @@ class Assembly:
                     path=above,
                     hint="give one of them another destination",
                 )
-            if above not in known and put is None:
+            if put is None:
                 yield Directory(path=above, reason=Reason("parent", because_of=path))
             known.add(above)
 

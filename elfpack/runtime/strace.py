@@ -125,6 +125,10 @@ def _run(view: View, log: str) -> Run | Lacking:
         return Lacking(log, True, f"make it: {COMMAND}; with --root, LOG is a path in DIR")
     if run is None:
         raise InputError("is no file that can be read", path=log, hint="name a log of strace")
+    if run.full:
+        raise InputError(
+            "tells of more paths than can be kept", path=log, hint="trace a shorter run"
+        )
     if not run.calls:
         raise InputError(
             "holds no line of strace that names a file", path=log, hint=f"make it: {COMMAND}"

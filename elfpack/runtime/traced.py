@@ -37,6 +37,8 @@ _LONGEST = 4096
 _DESCRIPTORS = 256
 _PROCESSES = 4096
 """Processes, and descriptors of each, that are kept in mind."""
+_MOST_KEPT = 256 << 20
+"""Characters of all paths that are kept: a short name counts from a directory of any length."""
 _MOST_UNCLEAR = 100
 _MOST_TOPS = 50
 """Directories that chroot() leads to."""
@@ -63,6 +65,8 @@ class Run(NamedTuple):
     """Calls that take the name of a file, also those that failed."""
     unclear: tuple[str, ...]
     """Names relative to a directory that the log does not show; a hundred of them at most."""
+    full: bool = False
+    """It tells of more paths than are kept."""
 
 
 class _Process:
@@ -106,7 +110,11 @@ class _Reader:
         self.tops: dict[str, None] = {}
         self.unclear: dict[str, None] = {}
         self.start: str | None = None
-        self.calls = 0
+        self.calls = self._kept = 0
+
+    @property
+    def full(self) -> bool:
+        return self._kept > _MOST_KEPT
 
     def event(self, event: Call | Ended) -> None:
         if isinstance(event, Ended):
@@ -125,7 +133,12 @@ class _Reader:
         elif event.result:
             self._succeeded(event, process, path)
         elif event.error == b"ENOENT" and event.name not in _MAKING:
-            self._absent.add(path)
+            self._keep(self._absent, path)
+
+    def _keep(self, paths: set[str], path: str) -> None:
+        if path not in paths and not self.full:
+            paths.add(path)
+            self._kept += len(path)
 
     def _process(self, number: bytes) -> _Process:
         known = self._processes.get(number)
@@ -184,8 +197,9 @@ class _Reader:
             self._use(path, "link" if itself else "found", process)
 
     def _use(self, path: str, how: How, process: _Process) -> None:
-        if path not in self._made:
-            self.uses.setdefault((path, how), process.program)
+        if path not in self._made and (path, how) not in self.uses and not self.full:
+            self.uses[path, how] = process.program
+            self._kept += len(path)
 
     def _open(self, call: Call, process: _Process, path: str) -> None:
         """What was opened is needed, unless the run wrote it: with O_CREAT it need not be there.
@@ -210,7 +224,7 @@ class _Reader:
 
     def _make(self, process: _Process, path: str) -> None:
         self._use(_above(path), "written", process)
-        self._made.add(path)
+        self._keep(self._made, path)
 
     def _path(self, process: _Process, call: Call) -> str | None:
         """The path of the first name of a call; None if it has none, or it cannot be told."""
@@ -257,4 +271,4 @@ def used(lines: Iterable[bytes]) -> Run:
         reader.event(event)
     uses = tuple(Use(path, how, by) for (path, how), by in reader.uses.items())
     unclear = tuple(reader.unclear)
-    return Run(uses, reader.start, tuple(reader.tops), reader.calls, unclear)
+    return Run(uses, reader.start, tuple(reader.tops), reader.calls, unclear, reader.full)
