@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -14,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from elfpack.errors import OutputError
-from elfpack.pack import exchange, leftover
+from elfpack.pack import exchange, leftover, marker
 from elfpack.pack.atomic import new_tree
 from tests.cli import COMMAND, PATIENCE, Ran, elfpack, environment, one_error
 from tests.contract.tree import Content, described_tree, members, plant, rows, static, tar
@@ -378,6 +380,52 @@ def test_two_at_once(number: signal.Signals, here: Path) -> None:
             process.wait(PATIENCE)
     assert list(members((here / "x.tar").read_bytes())) == ["/app"]
     assert work.exists() == (number == signal.SIGKILL)
+
+
+@pytest.mark.parametrize("output", ["x.tar", "new/", "out/", "image/"])
+def test_several_at_once(output: str, here: Path) -> None:
+    """Whoever is last, it is whole, and the next run knows it as elfpack's own."""
+    words = ["image", "-t", "a:1"] if output == "image/" else ["layer"]
+    command = [*COMMAND, *words, "-q", "./app", "-o", output]
+    processes = [
+        subprocess.Popen(command, cwd=here, env=environment(), stderr=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    said = [process.communicate(timeout=PATIENCE)[1] for process in processes]
+    assert {process.returncode for process in processes} == {0}, said
+    assert elfpack(*words, "-q", "./app", "-o", output, cwd=here).status == 0
+    assert not [name for name in os.listdir(here) if re.search(r"elfpack-\d", name)]
+
+
+def test_nobody_is_waited_for_long(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may read a directory can lock it."""
+    monkeypatch.setattr(exchange, "_TURNS", 2)
+    above = os.open(here, os.O_RDONLY)
+    try:
+        fcntl.flock(above, fcntl.LOCK_EX)
+        _tree(here / "out")
+    finally:
+        os.close(above)
+    assert (here / "out/app").read_text() == "old"
+
+
+def test_a_list_that_cannot_be_written(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tree would not be known as elfpack's own: what was there stays."""
+
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, "")
+
+    before = described_tree(here)
+    with monkeypatch.context() as context, pytest.raises(OutputError, match="no space left"):
+        context.setattr(marker, "put", full)
+        _tree(here / "out")
+    assert described_tree(here) == before
+
+
+def test_a_directory_that_is_filled_has_its_time(here: Path) -> None:
+    (here / "empty").mkdir()
+    assert _layer(here, output="empty/").status == 0
+    assert (here / "empty").stat().st_mtime == 0
 
 
 # Links, FIFOs and devices under an output's name
