@@ -309,9 +309,9 @@ def _tree(out: Path) -> None:
         plant(Path(os.fsdecode(top)), {"app": "old", "data/a": "a", "data/b": "b"})
 
 
-def _killed(call: str, turn: int) -> bool:
-    """Let a run that fills the working directory end, as by SIGKILL, at one of its calls; whether
-    it came to that call."""
+def _killed(output: str, call: str, turn: int) -> bool:
+    """Let a run that writes a tree end, as by SIGKILL, at one of its last calls; whether it came to
+    that call."""
     turns = iter(range(1, 1000))
     real = getattr(os, call)
 
@@ -323,7 +323,7 @@ def _killed(call: str, turn: int) -> bool:
     pid = os.fork()
     if not pid:
         try:
-            with new_tree("./") as top:
+            with new_tree(output) as top:
                 plant(Path(os.fsdecode(top)), {"app": "new", "new/x": "new", "data/a": "other"})
                 setattr(os, call, ending)
         finally:
@@ -332,23 +332,26 @@ def _killed(call: str, turn: int) -> bool:
 
 
 @pytest.mark.parametrize("call", ["rename", "link", "unlink", "mkdir", "rmdir", "listdir", "open"])
-def test_killed_while_a_directory_is_filled(
-    call: str, here: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("way", ["replaced", "filled in place"])
+def test_killed_while_trees_change_places(
+    way: str, call: str, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At every call in turn: the next run, which fails, finds all of the old tree or all of the new
     one, and one more puts its own there."""
+    output = "../out/"
     new = {"/app", "/new", "/new/x", "/data", "/data/a"}
-    old, turn = described_tree(here / "out"), 0
-    monkeypatch.chdir(out := here / "out")
-    while _killed(call, turn := turn + 1):
-        with pytest.raises(ZeroDivisionError), new_tree("./"):
+    out = here / "out"
+    old, turn = described_tree(out), 0
+    monkeypatch.chdir(out if way == "filled in place" else here / "data")
+    while _killed(output, call, turn := turn + 1):
+        with pytest.raises(ZeroDivisionError), new_tree(output):
             raise ZeroDivisionError
         assert _paths(out) == new or described_tree(out) == old
         _tree(out)
         old = described_tree(out)
         assert _paths(out) == BOTH
         assert sorted(os.listdir(here)) == [MARKER, "app", "data", "out"]
-    assert turn > 1
+    assert turn > 1 or (way, call) in (("replaced", "link"), ("replaced", "mkdir"))
 
 
 def test_what_a_running_one_works_at_stays(here: Path) -> None:
