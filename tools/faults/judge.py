@@ -9,7 +9,7 @@ from tools.faults.calls import SAID_OF_THE_TREE
 from tools.faults.cases import Case
 from tools.faults.runs import HANGS, Fault, Ran
 
-STRAY = re.compile(r"\.(?:.*\.)?elfpack-\d+$")
+_STRAY = re.compile(r"(.*/)?\.([^/]*\.)?elfpack-\d+$")
 _PYTHONS = re.compile(r"ERROR:root:code for hash .*?unsupported hash type \w+\n", re.DOTALL)
 """What Python's hashlib says of an algorithm that it cannot load, and nobody asked for."""
 _HIDDEN = re.compile(r"\..+\.elfpack(-\d+)?$")
@@ -78,7 +78,7 @@ def essence(state: dict[str, str]) -> dict[str, str]:
 
 
 def strays(state: dict[str, str]) -> list[str]:
-    return [name for name in state if STRAY.match(name)]
+    return [name for name in state if _STRAY.match(name)]
 
 
 def difference(got: dict[str, str], wanted: dict[str, str]) -> str:
