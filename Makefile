@@ -5,7 +5,8 @@ LOCKED := $(if $(ELFPACK_LOCKED),$(wildcard tools/locked/*))
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev fmt lint types test oracle docker bench sizes fixtures lowest lock repro dist clean
+.PHONY: help demo dev fmt lint types test oracle docker hostile fuzz faults bench sizes fixtures \
+	lowest lock repro dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -43,6 +44,9 @@ oracle: .venv/ready-dev ## compare with the real loaders (needs gcc, musl-gcc, q
 
 docker: .venv/ready-dev ## run layers and images in a real Docker engine (needs one, gcc, skopeo, umoci, podman)
 	@$(PYTEST) tests/docker
+
+faults: .venv/ready-dev ## let one call after the other fail, and kill at any (needs strace; FAULTS=--short)
+	@$(BIN)/python -m tools.faults $(FAULTS)
 
 bench: .venv/ready-dev ## measure against ldd and other peers, into BENCHMARKS.md (BENCH=--quick only tries)
 	@$(BIN)/python -m tools.bench $(or $(BENCH),--write)

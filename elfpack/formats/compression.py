@@ -8,13 +8,11 @@ import struct
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from elfpack.errors import ElfpackError
-from elfpack.light import TYPE_CHECKING
 from elfpack.processors import processors
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
+from elfpack.threads import Answer, Threads
 
 Buffer = bytes | memoryview
 
@@ -45,13 +43,15 @@ def gzip(chunks: Iterable[Buffer]) -> Iterator[bytes]:
     check = size = 0
     window = b""
     yield _GZIP_HEAD
-    with _Threads(min(processors(), _GZIP_THREADS)) as threads:
+    count = min(processors(), _GZIP_THREADS)
+    with Threads(count) as threads:
+        blocks = _Blocks(threads, 2 * count)
         for block in _cut(chunks, _GZIP_BLOCK):
-            yield from threads.give(block, window)
+            yield from blocks.give(block, window)
             window = block[-_GZIP_WINDOW:]
             check = zlib.crc32(block, check)
             size += len(block)
-        yield from threads.rest()
+        yield from blocks.rest()
     yield _deflated(b"", b"", zlib.Z_FINISH)
     yield struct.pack("<II", check, size & 0xFFFFFFFF)
 
@@ -77,39 +77,23 @@ def _cut(chunks: Iterable[Buffer], size: int) -> Iterator[bytes]:
         yield bytes(kept)
 
 
-class _Threads:
+class _Blocks:
     """Blocks that are compressed meanwhile. What waits has a bound, and so has the memory."""
 
-    def __init__(self, count: int) -> None:
-        self._count = count
-
-    def __enter__(self) -> _Threads:
-        from concurrent.futures import Future, ThreadPoolExecutor
-
-        self._pool, self._done = ThreadPoolExecutor(self._count), Future[bytes]
-        self._waiting: deque[Future[bytes]] = deque()
-        return self
+    def __init__(self, threads: Threads, most: int) -> None:
+        self._threads = threads
+        self._most = most
+        self._waiting: deque[Answer[bytes]] = deque()
 
     def give(self, block: bytes, window: bytes) -> Iterator[bytes]:
         """Compress a block; gives what has to be done before there is room for another."""
-        self._waiting.append(self._submitted(block, window))
-        while len(self._waiting) > 2 * self._count or (self._waiting and self._waiting[0].done()):
+        self._waiting.append(self._threads.give(partial(_deflated, block, window)))
+        while len(self._waiting) > self._most or (self._waiting and self._waiting[0].is_there()):
             yield self._waiting.popleft().result()
-
-    def _submitted(self, block: bytes, window: bytes) -> Future[bytes]:
-        try:
-            return self._pool.submit(_deflated, block, window)
-        except RuntimeError:  # a limit of processes: it is done here
-            done = self._done()
-            done.set_result(_deflated(block, window))
-            return done
 
     def rest(self) -> Iterator[bytes]:
         while self._waiting:
             yield self._waiting.popleft().result()
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
 
 
 def zstd(chunks: Iterable[Buffer]) -> Iterator[bytes]:

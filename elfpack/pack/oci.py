@@ -11,6 +11,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from elfpack.errors import InputError, RequestError
 from elfpack.formats import oci, reference
@@ -169,31 +170,17 @@ class _Digest:
 
     def _beside(self, block: memoryview, stream: Iterator[memoryview]) -> Iterator[memoryview]:
         """Each block is hashed while it is written and while the next one is read."""
-        from concurrent.futures import ThreadPoolExecutor
+        from elfpack.threads import Threads  # late: small layers need none
 
-        with ThreadPoolExecutor(1) as thread:
-            try:
-                thread.submit(int)
-            except RuntimeError:  # a limit of processes
-                yield from self._alone(block, stream)
-                return
-            hashed = thread.submit(self._hash.update, block)
+        with Threads(1) as thread:
+            hashed = thread.give(partial(self._hash.update, block))
             yield block
             for block in stream:
                 self._size += len(block)
                 hashed.result()
-                hashed = thread.submit(self._hash.update, block)
+                hashed = thread.give(partial(self._hash.update, block))
                 yield block
             hashed.result()
-
-    def _alone(self, block: memoryview, stream: Iterator[memoryview]) -> Iterator[memoryview]:
-        """The same where no thread can be started."""
-        self._hash.update(block)
-        yield block
-        for block in stream:
-            self._size += len(block)
-            self._hash.update(block)
-            yield block
 
     def descriptor(self) -> Descriptor:
         return Descriptor(oci.LAYER, f"sha256:{self._hash.hexdigest()}", self._size)

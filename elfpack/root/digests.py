@@ -10,7 +10,7 @@ from elfpack.formats.manifests import Digest
 from elfpack.light import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    import threading
+    from elfpack.threads import Threads
 
 
 class Promised(NamedTuple):
@@ -50,26 +50,22 @@ class Verification:
         self._blobs = blobs
         self._stopped: list[object] = []
         self._wrong: InputError | None = None
-        self._thread: threading.Thread | None = None
+        self._threads: Threads | None = None
         if blobs:
-            from threading import Thread
+            from elfpack.threads import Threads
 
-            thread = Thread(target=self._run, daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:  # a limit of processes
-                self._run()
-            else:
-                self._thread = thread
+            self._threads = Threads(1)
+            self._answer = self._threads.give(self._run)
 
-    def _run(self) -> None:
+    def _run(self) -> InputError | None:
         for blob in self._blobs:
             try:
-                self._wrong = blob.verify(self._stopped)
+                wrong = blob.verify(self._stopped)
             except InputError as e:  # a stream that cannot be begun again
-                self._wrong = e
-            if self._wrong is not None or self._stopped:
-                return
+                wrong = e
+            if wrong is not None or self._stopped:
+                return wrong
+        return None
 
     def finish(self) -> None:
         """Wait for the end.
@@ -77,13 +73,23 @@ class Verification:
         Raises:
             InputError: a blob is another one than it is said to be.
         """
-        if self._thread is not None:
-            self._thread.join()
-        if self._wrong is not None:
-            raise self._wrong
+        wrong = self._end()
+        if wrong is not None:
+            raise wrong
 
     def stop(self) -> None:
         """Nobody wants to know any more. Afterwards nothing is read."""
         self._stopped.append(None)
-        if self._thread is not None:
-            self._thread.join()
+        self._end()
+
+    def _end(self) -> InputError | None:
+        threads, self._threads = self._threads, None
+        if threads is None:
+            return self._wrong
+        with threads:
+            try:
+                self._wrong = self._answer.result()
+            except BaseException:
+                self._stopped.append(None)  # or an interrupt would wait for the end
+                raise
+        return self._wrong

@@ -27,7 +27,7 @@ FLOORS = (
     ("loader",),
     ("elf", "root"),
     ("formats",),
-    ("blob", "paths", "errors", "late", "light", "records", "processors"),
+    ("blob", "paths", "errors", "late", "light", "records", "processors", "threads"),
 )
 """From the top. A room may import itself and the floors below; the ground floor is one room."""
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -14,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from elfpack.errors import OutputError
-from elfpack.pack import exchange, leftover
+from elfpack.pack import exchange, leftover, marker
 from elfpack.pack.atomic import new_tree
 from tests.cli import COMMAND, PATIENCE, Ran, elfpack, environment, one_error
 from tests.contract.tree import Content, described_tree, members, plant, rows, static, tar
@@ -307,9 +309,9 @@ def _tree(out: Path) -> None:
         plant(Path(os.fsdecode(top)), {"app": "old", "data/a": "a", "data/b": "b"})
 
 
-def _killed(call: str, turn: int) -> bool:
-    """Let a run that fills the working directory end, as by SIGKILL, at one of its calls; whether
-    it came to that call."""
+def _killed(output: str, call: str, turn: int) -> bool:
+    """Let a run that writes a tree end, as by SIGKILL, at one of its last calls; whether it came to
+    that call."""
     turns = iter(range(1, 1000))
     real = getattr(os, call)
 
@@ -321,7 +323,7 @@ def _killed(call: str, turn: int) -> bool:
     pid = os.fork()
     if not pid:
         try:
-            with new_tree("./") as top:
+            with new_tree(output) as top:
                 plant(Path(os.fsdecode(top)), {"app": "new", "new/x": "new", "data/a": "other"})
                 setattr(os, call, ending)
         finally:
@@ -330,23 +332,26 @@ def _killed(call: str, turn: int) -> bool:
 
 
 @pytest.mark.parametrize("call", ["rename", "link", "unlink", "mkdir", "rmdir", "listdir", "open"])
-def test_killed_while_a_directory_is_filled(
-    call: str, here: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("way", ["replaced", "filled in place"])
+def test_killed_while_trees_change_places(
+    way: str, call: str, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At every call in turn: the next run, which fails, finds all of the old tree or all of the new
     one, and one more puts its own there."""
+    output = "../out/"
     new = {"/app", "/new", "/new/x", "/data", "/data/a"}
-    old, turn = described_tree(here / "out"), 0
-    monkeypatch.chdir(out := here / "out")
-    while _killed(call, turn := turn + 1):
-        with pytest.raises(ZeroDivisionError), new_tree("./"):
+    out = here / "out"
+    old, turn = described_tree(out), 0
+    monkeypatch.chdir(out if way == "filled in place" else here / "data")
+    while _killed(output, call, turn := turn + 1):
+        with pytest.raises(ZeroDivisionError), new_tree(output):
             raise ZeroDivisionError
         assert _paths(out) == new or described_tree(out) == old
         _tree(out)
         old = described_tree(out)
         assert _paths(out) == BOTH
         assert sorted(os.listdir(here)) == [MARKER, "app", "data", "out"]
-    assert turn > 1
+    assert turn > 1 or (way, call) in (("replaced", "link"), ("replaced", "mkdir"))
 
 
 def test_what_a_running_one_works_at_stays(here: Path) -> None:
@@ -378,6 +383,52 @@ def test_two_at_once(number: signal.Signals, here: Path) -> None:
             process.wait(PATIENCE)
     assert list(members((here / "x.tar").read_bytes())) == ["/app"]
     assert work.exists() == (number == signal.SIGKILL)
+
+
+@pytest.mark.parametrize("output", ["x.tar", "new/", "out/", "image/"])
+def test_several_at_once(output: str, here: Path) -> None:
+    """Whoever is last, it is whole, and the next run knows it as elfpack's own."""
+    words = ["image", "-t", "a:1"] if output == "image/" else ["layer"]
+    command = [*COMMAND, *words, "-q", "./app", "-o", output]
+    processes = [
+        subprocess.Popen(command, cwd=here, env=environment(), stderr=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    said = [process.communicate(timeout=PATIENCE)[1] for process in processes]
+    assert {process.returncode for process in processes} == {0}, said
+    assert elfpack(*words, "-q", "./app", "-o", output, cwd=here).status == 0
+    assert not [name for name in os.listdir(here) if re.search(r"elfpack-\d", name)]
+
+
+def test_nobody_is_waited_for_long(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may read a directory can lock it."""
+    monkeypatch.setattr(exchange, "_TURNS", 2)
+    above = os.open(here, os.O_RDONLY)
+    try:
+        fcntl.flock(above, fcntl.LOCK_EX)
+        _tree(here / "out")
+    finally:
+        os.close(above)
+    assert (here / "out/app").read_text() == "old"
+
+
+def test_a_list_that_cannot_be_written(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tree would not be known as elfpack's own: what was there stays."""
+
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, "")
+
+    before = described_tree(here)
+    with monkeypatch.context() as context, pytest.raises(OutputError, match="no space left"):
+        context.setattr(marker, "put", full)
+        _tree(here / "out")
+    assert described_tree(here) == before
+
+
+def test_a_directory_that_is_filled_has_its_time(here: Path) -> None:
+    (here / "empty").mkdir()
+    assert _layer(here, output="empty/").status == 0
+    assert (here / "empty").stat().st_mtime == 0
 
 
 # Links, FIFOs and devices under an output's name

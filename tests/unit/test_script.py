@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 
@@ -54,3 +56,51 @@ def test_a_reader_of_the_help_may_leave() -> None:
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+class Late(NamedTuple):
+    """What happens when a module is loaded."""
+
+    name: str
+    module: str
+    error: str
+    said: str
+
+
+LATE = [
+    Late("interrupted at once", "elfpack.cli", "KeyboardInterrupt()", "interrupted (nothing"),
+    Late("interrupted later", "elfpack.cli.plain", "KeyboardInterrupt()", "interrupted (nothing"),
+    Late("interrupted at the end", "elfpack.report.use", "KeyboardInterrupt()", "interrupted"),
+    Late("a disk", "elfpack.cli.plain", "OSError(5, 'Input/output error')", "a module cannot be"),
+    Late("no such module", "elfpack.cli.plain", "ImportError('no x')", "a module cannot be"),
+    Late("no such module later", "elfpack.report.use", "ImportError('no x')", "a module cannot be"),
+    Late("no memory", "elfpack.pack.output", "MemoryError()", "out of memory"),
+]
+_HOOK = """
+import sys
+
+class Hook:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            raise {error}
+
+sys.meta_path.insert(0, Hook())
+"""
+
+
+@pytest.mark.parametrize("started", [COMMAND, (sys.executable, "tools/bin/elfpack")], ids=str)
+@pytest.mark.parametrize("case", LATE, ids=lambda case: case.name)
+def test_a_module_that_cannot_be_loaded(
+    case: Late, started: tuple[str, ...], tmp_path: Path
+) -> None:
+    if not all(Path(word).exists() for word in started if "/" in word):
+        pytest.skip("the tools are not here")
+    hook = _HOOK.format(module=case.module, error=case.error)
+    (tmp_path / "sitecustomize.py").write_text(hook)
+    env = environment()
+    env["PYTHONPATH"] = os.pathsep.join(map(str, filter(None, (tmp_path, *sys.path))))
+    command = [*started, "layer", "/usr/bin/env", "-o", str(tmp_path / "x.tar")]
+    done = subprocess.run(command, env=env, capture_output=True, check=False, timeout=60)
+    assert done.stderr.startswith(b"elfpack: error: " + case.said.encode()), done.stderr
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    assert not [name for name in os.listdir(tmp_path) if "x.tar" in name]

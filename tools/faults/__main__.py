@@ -24,6 +24,7 @@ from tools.faults.start import SHORT
 from tools.faults.together import at_once, changing, full_disk
 
 WORKERS = 2
+SIGNALS = ("SIGKILL", "SIGKILL", "SIGTERM", "SIGINT")
 
 
 class Amount(NamedTuple):
@@ -60,9 +61,11 @@ def _faults(case: Case, calls: dict[str, list[int]], amount: Amount, chance: Ran
     for call in SHORT:
         found += [Fault(call, number, "short") for number in range(amount.short + 1)]
     if case.output:
-        moments = [(call, n) for call in LETHAL for n in calls.get(call, ())]
-        for turn, (call, n) in enumerate(chance.sample(moments, min(amount.kills, len(moments)))):
-            found.append(Fault(call, n, ("SIGKILL", "SIGKILL", "SIGTERM", "SIGINT")[turn % 4]))
+        # Calls of each name are as likely: most reads are long before there is anything to lose.
+        names = [call for call in LETHAL if call in calls]
+        for turn in range(amount.kills):
+            call = chance.choice(names)
+            found.append(Fault(call, chance.choice(calls[call]), SIGNALS[turn % len(SIGNALS)]))
     return found
 
 

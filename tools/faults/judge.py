@@ -9,7 +9,9 @@ from tools.faults.calls import SAID_OF_THE_TREE
 from tools.faults.cases import Case
 from tools.faults.runs import HANGS, Fault, Ran
 
-STRAY = re.compile(r"\.(?:.*\.)?elfpack-\d+$")
+_STRAY = re.compile(r"(.*/)?\.([^/]*\.)?elfpack-\d+$")
+_PYTHONS = re.compile(r"ERROR:root:code for hash .*?unsupported hash type \w+\n", re.DOTALL)
+"""What Python's hashlib says of an algorithm that it cannot load, and nobody asked for."""
 _HIDDEN = re.compile(r"\..+\.elfpack(-\d+)?$")
 _LINE = re.compile(r"elfpack: (error|warning|note): *\S")
 
@@ -24,9 +26,10 @@ def manners(ran: Ran, fault: Fault, *, idle: bool = False) -> list[str]:
         return []
     if ran.status not in (0, 1, 2):
         wrong.append(f"ended with {ran.status}")
-    if "Traceback" in ran.stderr:
+    said = _PYTHONS.sub("", ran.stderr)
+    if "Traceback" in said:
         wrong.append("a traceback")
-    lines = ran.stderr.split("\n")
+    lines = said.split("\n")
     if fault.call != "write":  # else a line may be cut where writing it failed
         wrong += [f"said {line!r}" for line in lines if line and not _LINE.match(line)][:1]
     errors = [line for line in lines if line.startswith("elfpack: error: ")]
@@ -75,7 +78,7 @@ def essence(state: dict[str, str]) -> dict[str, str]:
 
 
 def strays(state: dict[str, str]) -> list[str]:
-    return [name for name in state if STRAY.match(name)]
+    return [name for name in state if _STRAY.match(name)]
 
 
 def difference(got: dict[str, str], wanted: dict[str, str]) -> str:

@@ -51,8 +51,9 @@ class Fault(NamedTuple):
 
 
 def state(place: Path) -> dict[str, str]:
-    """All that is in a directory, an empty directory with its own mark."""
-    return {path.name: fingerprint(path) for path in sorted(place.iterdir())}
+    """All that is in a directory, and what works in a directory there."""
+    found = {path.name: fingerprint(path) for path in sorted(place.iterdir())}
+    return {**found, **{str(w.relative_to(place)): "" for w in place.glob("*/.elfpack-*")}}
 
 
 def fresh(world: World) -> Path:

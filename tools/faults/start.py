@@ -3,9 +3,8 @@ begins, and with calls that take or give less than they could.
 
     python start.py COMMAND...
 
-``ELFPACK_SHORT=CALL``: each such call, ``CALL:N``: the N-th one.
-``ELFPACK_CHANGE=HOW:CALL:N:FILE``:
-that happens to a file before the N-th such call.
+``ELFPACK_SHORT=CALL``: each such call, ``CALL:N``: the N-th one. ``ELFPACK_CHANGE=HOW:CALL:N:FILE``
+lets something happen to a file before the N-th such call.
 """
 
 from __future__ import annotations
