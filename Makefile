@@ -3,7 +3,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev fmt lint types test oracle docker bench sizes fixtures lowest repro dist clean
+.PHONY: help demo dev fmt lint types test oracle hostile docker bench sizes fixtures lowest repro dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -38,6 +38,9 @@ test: .venv/ready-dev ## unit and contract tests: no compiler, no network, no en
 
 oracle: .venv/ready-dev ## compare with the real loaders (needs gcc, musl-gcc, qemu, apt and root)
 	@$(PYTEST) tests/oracle
+
+hostile: .venv/ready-dev ## watch by strace that hostile files lead nowhere and run nothing (needs strace and root)
+	@$(PYTEST) tests/hostile
 
 docker: .venv/ready-dev ## run layers and images in a real Docker engine (needs one, gcc, skopeo, umoci, podman)
 	@$(PYTEST) tests/docker

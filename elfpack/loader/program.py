@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from elfpack.elf import constants as c
 from elfpack.elf.file import ElfFile, Malformed
-from elfpack.errors import InputError
+from elfpack.errors import InputError, unreadable
 from elfpack.light import NamedTuple
 from elfpack.loader.files import Files
 from elfpack.loader.records import Hit, Kind, Via
@@ -168,11 +168,14 @@ def _head(files: Files, place: Place, broken: Malformed, shown: str) -> bytes:
         whole = broken.head.startswith(b"\x7fELF")
         hint = "get the whole file" if whole else "name a program, a shared library or a #! script"
         raise InputError(broken.message, path=shown, hint=hint)
-    source = files.open(place)
     try:
-        return source.pread(_HEAD, 0)
-    finally:
-        source.close()
+        source = files.open(place)
+        try:
+            return source.pread(_HEAD, 0)
+        finally:
+            source.close()
+    except OSError as e:  # it could be read a moment ago
+        raise unreadable(shown, e.errno or 0) from e
 
 
 def _script(

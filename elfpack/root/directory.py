@@ -109,13 +109,15 @@ class DirectoryRoot:
     def open(self, directory: str, name: str, node: Node) -> FileSource:
         if not node.is_regular:
             raise OSError(errno.EINVAL, "not a regular file")
-        parent = self._open.get(directory)
-        if parent is None:
-            parent = self._descriptor(directory)
+        path = f"{directory}/{name}"
         try:
+            parent = self._open.get(directory)
+            if parent is None:
+                parent = self._descriptor(directory)
             fd = os.open(encode(name), _O_FILE, dir_fd=parent)
         except OSError as e:
-            _answer(e, f"{directory}/{name}")
+            if _answer(e, path) in _REPLACED:
+                raise _changed(path) from e
             raise
         seen = os.fstat(fd)
         if (seen.st_dev, seen.st_ino) == node.identity and (
@@ -124,11 +126,7 @@ class DirectoryRoot:
         ):
             return FileSource(fd, seen)
         os.close(fd)
-        raise InputError(
-            "changed while elfpack worked",
-            path=f"{directory}/{name}",
-            hint="run again when nothing writes to it",
-        )
+        raise _changed(path)
 
     def _descriptor(self, directory: str) -> int:
         """A descriptor of a real directory, open until this thread asks for another."""
@@ -183,6 +181,15 @@ class _Recent:
 _OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
 """Errors that say nothing about the tree: a loader would not meet them, and no answer may rest on
 them."""
+
+
+_REPLACED = (errno.ENOTDIR, errno.ELOOP)
+"""What an open says of a regular file that is a link by now, or has one above it."""
+
+
+def _changed(path: str) -> InputError:
+    hint = "run again when nothing writes to it"
+    return InputError("changed while elfpack worked", path=path, hint=hint)
 
 
 def _answer(error: OSError, path: str) -> int:
