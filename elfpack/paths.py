@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+GONE = "/\0"
+"""The working directory of a process whose own was deleted: no file has such a name, and so nothing
+that is relative is found."""
+
 
 def decode(raw: bytes) -> str:
     """``raw`` as the project's one kind of string."""

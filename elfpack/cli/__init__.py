@@ -8,18 +8,35 @@ import sys
 from collections.abc import Sequence
 
 
+REPAIR = "install it anew, or raise the limit of memory, ulimit -v"
+"""What to do where a module cannot be loaded."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
     try:
         gc.disable()  # records have no cycles: looking for some takes up to a third of the time
         guard_descriptors()
         return _run(list(sys.argv[1:] if argv is None else argv))
-    except KeyboardInterrupt:  # while modules are loaded; later run() handles it
-        os.write(2, b"elfpack: error: interrupted (nothing was left behind)\n")
-        return 2
+    # While modules are loaded; later run() handles it.
+    except KeyboardInterrupt:
+        return _failed("interrupted (nothing was left behind)")
+    except MemoryError:
+        return _failed("out of memory (raise the limit, ulimit -v)")
+    except ImportError as e:
+        what = str(e).encode("ascii", "backslashreplace").decode()
+        return _failed(f"a part of elfpack cannot be loaded: {what} ({REPAIR})")
     finally:
         if "lief" not in sys.modules:  # which complains of what is left at the end
             gc.freeze()  # nor does Python look for cycles when it ends
+
+
+def _failed(what: str) -> int:
+    try:
+        os.write(2, f"elfpack: error: {what}\n".encode())
+    except OSError:
+        pass  # nobody listens: the exit status still tells
+    return 2
 
 
 def script() -> int:
@@ -80,6 +97,14 @@ def _has_output(argv: list[str]) -> bool:
 _COMPLETE = "_ELFPACK_COMPLETE"
 
 
+def nowhere(mode: int) -> int:
+    """A descriptor that leads nowhere."""
+    try:
+        return os.open(os.devnull, mode)
+    except OSError:  # where there is no /dev: what can be neither read nor written
+        return os.open("/", os.O_RDONLY)
+
+
 def guard_descriptors() -> None:
     """Fill the standard descriptors that are closed, or a file that is opened next gets their
     number, and messages land in it. Standard output is filled so that writing to it fails."""
@@ -87,7 +112,7 @@ def guard_descriptors() -> None:
         try:
             os.fstat(number)
         except OSError:
-            opened = os.open(os.devnull, mode)
+            opened = nowhere(mode)
             if opened != number:
                 os.dup2(opened, number)
                 os.close(opened)

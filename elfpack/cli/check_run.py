@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from elfpack.api.check import check as check_path
 from elfpack.api.check import check_stream
@@ -40,6 +41,8 @@ def _standard_input() -> Report:
         raise RequestError(
             "a terminal", path="standard input", hint="name ROOTFS, or pipe a tar into elfpack"
         )
+    if sys.stdin is None:
+        raise InputError("is closed", path="standard input", hint="pipe a tar into elfpack")
     try:
         return check_stream(os.dup(0), "standard input")
     except OSError as e:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
+from elfpack.cli import REPAIR, nowhere
 from elfpack.cli.ui import ReaderGone, Talk
 from elfpack.errors import ElfpackError, IncompleteError, SeveralErrors
 
@@ -18,16 +20,22 @@ def status_of(error: BaseException, talk: Talk) -> int:
     elif isinstance(error, (BrokenPipeError, ReaderGone)):
         _let_go()  # the reader has seen enough
         return 0
+    elif isinstance(error, MemoryError) or _is_lack(error):
+        talk.error("out of memory (name fewer or smaller files)")
     elif isinstance(error, OSError):  # click's own output: help and version
         reason = os.strerror(error.errno or 0).lower()
         talk.error(f"{error.filename or 'standard output'}: {reason} (write to another file)")
         _let_go()
-    elif isinstance(error, MemoryError):
-        talk.error("out of memory (name fewer or smaller files)")
+    elif isinstance(error, ImportError):
+        talk.error(f"a part of elfpack cannot be loaded: {error} ({REPAIR})")
     else:
         what = f"{type(error).__name__}: {error}"
         talk.error(f"a fault of elfpack itself: {what} (please report it with the command)")
     return 2
+
+
+def _is_lack(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.ENOMEM
 
 
 def _told(error: ElfpackError, talk: Talk) -> None:
@@ -39,4 +47,4 @@ def _told(error: ElfpackError, talk: Talk) -> None:
 
 def _let_go() -> None:
     """Standard output leads nowhere, so that Python does not complain about it on its way out."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(nowhere(os.O_WRONLY), 1)

@@ -11,7 +11,7 @@ import click
 from elfpack import __version__
 from elfpack.cli import options
 from elfpack.cli.ending import status_of
-from elfpack.cli.ui import Talk
+from elfpack.cli.ui import Talk, Waiting
 from elfpack.errors import ElfpackError
 
 COMMANDS = ("deps", "layer", "image", "check")
@@ -68,7 +68,10 @@ def run(argv: list[str]) -> int:
     """Run a command line; every error is one line and a status."""
     talk = Talk()
     try:
-        result: Any = elfpack.main(argv, prog_name="elfpack", standalone_mode=False, obj=talk)
+        if sys.stdout is None:  # it was closed: click would print nothing, and all be well
+            sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+        with Waiting():
+            result: Any = elfpack.main(argv, prog_name="elfpack", standalone_mode=False, obj=talk)
         if sys.stdout is not None:  # click prints help and the version by it
             sys.stdout.flush()
         return result if isinstance(result, int) else 0

@@ -77,6 +77,7 @@ class _Threads:
 
     def __init__(self, count: int) -> None:
         self._count = count
+        self._alone = False
 
     def __enter__(self) -> _Threads:
         from concurrent.futures import Future, ThreadPoolExecutor
@@ -87,7 +88,14 @@ class _Threads:
 
     def give(self, block: bytes, window: bytes) -> Iterator[bytes]:
         """Compress a block; gives what has to be done before there is room for another."""
-        self._waiting.append(self._pool.submit(_deflated, block, window))
+        if not self._alone:
+            try:
+                self._waiting.append(self._pool.submit(_deflated, block, window))
+            except RuntimeError:  # no more threads: a limit of processes or of memory
+                self._alone = True
+        if self._alone:
+            yield from self.rest()
+            yield _deflated(block, window)
         while len(self._waiting) > 2 * self._count or (self._waiting and self._waiting[0].done()):
             yield self._waiting.popleft().result()
 

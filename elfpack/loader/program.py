@@ -16,7 +16,7 @@ from elfpack.errors import InputError, unreadable
 from elfpack.light import NamedTuple
 from elfpack.loader.files import Files
 from elfpack.loader.records import Hit, Kind, Via
-from elfpack.paths import basename, components, decode, join
+from elfpack.paths import GONE, basename, components, decode, join
 from elfpack.root.walk import Place
 
 SCRIPT_DEPTH = 5
@@ -89,6 +89,8 @@ def open_program(
     Raises:
         InputError: there is no such file, it cannot be read, or it is no program.
     """
+    if cwd == GONE and not name.startswith("/"):
+        raise gone(name)
     path = _absolute(cwd, name)
     scripts: list[Script] = []
     while True:
@@ -112,6 +114,11 @@ def open_program(
         script = _script(files, content, (shown, path), place, cwd, search_path)
         scripts.append(script)
         path = _absolute(cwd, script.command or script.interpreter)
+
+
+def gone(name: str) -> InputError:
+    """The error for a relative name where there is no working directory."""
+    return InputError("the working directory is gone", path=name, hint="change to one that exists")
 
 
 def _set_id(mode: int) -> bool:

@@ -172,7 +172,11 @@ class _Digest:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(1) as thread:
-            hashed = thread.submit(self._hash.update, block)
+            try:
+                hashed = thread.submit(self._hash.update, block)
+            except RuntimeError:  # no more threads: a limit of processes or of memory
+                yield from self._alone(block, stream)
+                return
             yield block
             for block in stream:
                 self._size += len(block)
@@ -180,6 +184,14 @@ class _Digest:
                 hashed = thread.submit(self._hash.update, block)
                 yield block
             hashed.result()
+
+    def _alone(self, block: memoryview, stream: Iterator[memoryview]) -> Iterator[memoryview]:
+        self._hash.update(block)
+        yield block
+        for block in stream:
+            self._size += len(block)
+            self._hash.update(block)
+            yield block
 
     def descriptor(self) -> Descriptor:
         return Descriptor(oci.LAYER, f"sha256:{self._hash.hexdigest()}", self._size)

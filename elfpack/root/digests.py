@@ -54,8 +54,12 @@ class Verification:
         if blobs:
             from threading import Thread
 
-            self._thread = Thread(target=self._run, daemon=True)
-            self._thread.start()
+            thread = Thread(target=self._run, daemon=True)
+            try:
+                thread.start()
+                self._thread = thread
+            except RuntimeError:  # a limit of processes or of memory
+                self._run()
 
     def _run(self) -> None:
         for blob in self._blobs:

@@ -85,12 +85,13 @@ class DirectoryRoot:
             fd = self._descriptor(directory)
             # O_PATH descriptors cannot be read; "." is the directory itself, no link.
             listing = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
+            try:
+                names = os.listdir(listing)
+            finally:
+                os.close(listing)
         except OSError as e:
             return _answer(e, directory)
-        try:
-            return tuple(decode(n) for n in sorted(map(os.fsencode, os.listdir(listing))))
-        finally:
-            os.close(listing)
+        return tuple(decode(n) for n in sorted(map(os.fsencode, names)))
 
     def capabilities(
         self, directory: str, name: str, node: Node, source: Source | None = None
