@@ -42,6 +42,9 @@ test: .venv/ready-dev ## unit and contract tests: no compiler, no network, no en
 oracle: .venv/ready-dev ## compare with the real loaders (needs gcc, musl-gcc, qemu, apt and root)
 	@$(PYTEST) tests/oracle
 
+hostile: .venv/ready-dev ## watch by strace that hostile files lead nowhere and run nothing (needs strace and root)
+	@$(PYTEST) tests/hostile
+
 docker: .venv/ready-dev ## run layers and images in a real Docker engine (needs one, gcc, skopeo, umoci, podman)
 	@$(PYTEST) tests/docker
 

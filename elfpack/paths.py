@@ -11,6 +11,9 @@ from collections.abc import Iterable, Iterator
 
 PATH_LIMIT = 4096
 """Bytes of a path with its NUL. Source: Linux include/uapi/linux/limits.h, PATH_MAX."""
+GONE = "/\0"
+"""The working directory of a process whose own was deleted: no file has such a name, and so nothing
+that is relative is found."""
 
 
 def decode(raw: bytes) -> str:

@@ -57,12 +57,29 @@ def names(given: Iterable[Name], what: str) -> tuple[str, ...]:
     return tuple(name(one) for one in several(given, what))
 
 
+def texts(given: Iterable[str], what: str) -> tuple[str, ...]:
+    """Several texts, such as patterns.
+
+    Raises:
+        RequestError: it is one text, or holds something else.
+    """
+    found = tuple(several(given, what))
+    for one in found:
+        if not isinstance(one, str):
+            raise RequestError(f"cannot hold {one!r}", path=what, hint=f"{what} takes texts")
+    return found
+
+
 def several(given: Iterable[T], what: str) -> Iterable[T]:
     """What it was given.
 
     Raises:
-        RequestError: it is one text, whose letters would be taken for names, or for patterns.
+        RequestError: it is one text, whose letters would be taken for names, or for patterns; or
+            it is no list at all.
     """
+    hint = f"{what} takes a list"
     if isinstance(given, (str, bytes, os.PathLike)):
-        raise RequestError(f"{what} is one name", path=str(given), hint=f"{what} takes a list")
+        raise RequestError(f"{what} is one name", path=str(given), hint=hint)
+    if not isinstance(given, Iterable):
+        raise RequestError(f"cannot be {given!r}", path=what, hint=hint)
     return given

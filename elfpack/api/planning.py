@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from elfpack.api.names import Name, name
+from elfpack.api.names import Name, name, texts
 from elfpack.errors import Finding, RequestError
 from elfpack.pack.output import Written, write
 from elfpack.planning.entry import Entry
@@ -25,6 +25,11 @@ class Plan:
     def __init__(self, record: Record, session: object) -> None:
         self.record = record
         self._session = session
+
+    def __reduce__(self) -> str:
+        raise TypeError(
+            "a Plan cannot be pickled: it holds its session (write it where it was made)"
+        )
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -85,5 +90,5 @@ class Plan:
         """
         from elfpack.pack import oci
 
-        names = (tags,) if isinstance(tags, str) else tags
+        names = (tags,) if isinstance(tags, str) else texts(tags, "tags")
         return oci.write(self.record, name(path), oci.parse_tags(names))

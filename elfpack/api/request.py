@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from elfpack.api.names import Name, names, several
+from elfpack.api.names import Name, name, names, texts
 from elfpack.errors import RequestError
 from elfpack.pack.output import identities
 from elfpack.planning.config import PLAIN, ImageConfig
@@ -44,14 +44,33 @@ def make_request(
         added=names(add, "add"),
         directories=names(mkdir, "mkdir"),
         modules=parse_modules(modules or {}),
-        allow_missing=tuple(several(allow_missing, "allow_missing")),
-        exclude=tuple(several(exclude, "exclude")),
-        epoch=epoch,
+        allow_missing=texts(allow_missing, "allow_missing"),
+        exclude=texts(exclude, "exclude"),
+        epoch=_time(epoch),
         strip=strip,
         keep_privileges=keep_privileges,
-        config=config,
-        output=identities(output) if output is not None else frozenset(),
+        config=_config(config),
+        output=identities(name(output)) if output is not None else frozenset(),
     )
+
+
+_LATEST = 2**33
+"""Seconds since 1970 that a tar's header has room for. Source: POSIX.1-2017, pax, ustar format."""
+
+
+def _time(epoch: object) -> int:
+    if not isinstance(epoch, int) or not 0 <= epoch < _LATEST:
+        hint = "give whole seconds since 1970"
+        raise RequestError(f"cannot be {epoch!r}", path="epoch", hint=hint)
+    return epoch
+
+
+def _config(config: object) -> ImageConfig:
+    if not isinstance(config, ImageConfig):
+        raise RequestError(
+            f"cannot be {config!r}", path="config", hint="give an elfpack.ImageConfig"
+        )
+    return config
 
 
 def parse_modules(chosen: Mapping[str, Choice]) -> dict[str, object]:
@@ -60,17 +79,20 @@ def parse_modules(chosen: Mapping[str, Choice]) -> dict[str, object]:
     Raises:
         RequestError: there is no such module, or its value is not of its form.
     """
+    if not isinstance(chosen, Mapping):
+        hint = "give a dict, such as {'certs': True}"
+        raise RequestError(f"cannot be {chosen!r}", path="modules", hint=hint)
     parsed: dict[str, object] = {}
-    for name, choice in chosen.items():
-        this = _known(name)
+    for called, choice in chosen.items():
+        this = _known(called)
         if isinstance(choice, bool):
             if choice and this.needs_value:
-                raise RequestError("needs a value", path=name, hint=f"{name}={this.value}")
-            parsed[name] = choice
+                raise RequestError("needs a value", path=called, hint=f"{called}={this.value}")
+            parsed[called] = choice
         else:
-            values = _values(name, choice)
-            parsed[name] = tuple(_value(name, value) for value in values)
-            _each_once(name, values, parsed[name])
+            values = _values(called, choice)
+            parsed[called] = tuple(_value(called, value) for value in values)
+            _each_once(called, values, parsed[called])
     return parsed
 
 
@@ -97,6 +119,7 @@ def _known(name: str) -> RuntimeModule:
     found = module(name)
     if found is not None:
         return found
+    name = str(name)
     names = [m.name for m in MODULES]
     hint = f"{did_you_mean(name, names)} there are {', '.join(names)}".lstrip()
     raise RequestError(f"no runtime module is called {name!r}", hint=hint)

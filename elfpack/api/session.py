@@ -9,13 +9,13 @@ from functools import wraps
 from types import TracebackType
 
 from elfpack.api import host
-from elfpack.api.names import Name, name, plain, several
-from elfpack.errors import ElfpackError, Failure, InputError, RequestError
+from elfpack.api.names import Name, name, plain, several, texts
+from elfpack.errors import ElfpackError, Failure, RequestError
 from elfpack.light import TYPE_CHECKING
 from elfpack.loader import hwcaps
 from elfpack.loader.closure import Borrowed, Closure
 from elfpack.loader.resolve import Options, Resolver
-from elfpack.paths import decode, encode, literal
+from elfpack.paths import GONE, decode, encode, literal
 from elfpack.root.directory import DirectoryRoot, is_top
 from elfpack.root.node import Root
 
@@ -34,17 +34,35 @@ if TYPE_CHECKING:
 
 
 def working_directory() -> str:
-    """The process's working directory.
-
-    Raises:
-        InputError: it was deleted.
-    """
+    """The process's working directory, GONE if it was deleted: who names absolute paths needs
+    none."""
     try:
         return decode(os.getcwdb())
-    except OSError as e:
-        raise InputError(
-            "the working directory is gone", path=".", hint="change to one that exists"
-        ) from e
+    except OSError:
+        return GONE
+
+
+def _directory(cwd: Name) -> str:
+    path = name(cwd)
+    if not path.startswith("/"):
+        raise RequestError("is not absolute", path=path, hint="cwd is a path inside the root")
+    return path
+
+
+def _text(value: object, what: str) -> str:
+    """
+    Raises:
+        RequestError: it is none.
+    """
+    if not isinstance(value, str):
+        raise RequestError(f"cannot be {value!r}", path=what, hint="give a text, such as /opt/lib")
+    return value
+
+
+def _tree(root: Root) -> Root:
+    if not hasattr(root, "label"):
+        raise RequestError(f"cannot be {root!r}", path="root", hint="give the path of a directory")
+    return root
 
 
 def _checked(cpu: str | None) -> str | None:
@@ -52,6 +70,13 @@ def _checked(cpu: str | None) -> str | None:
     if cpu is not None and cpu not in known:
         raise RequestError("no CPU level", path=cpu or "''", hint=f"there are {', '.join(known)}")
     return cpu
+
+
+def _closure(given: Closure) -> Closure:
+    if not isinstance(given, Closure):
+        hint = "give what resolve() returned"
+        raise RequestError(f"cannot be {given!r}", path="closure", hint=hint)
+    return given
 
 
 class ClosedError(RequestError):
@@ -92,7 +117,7 @@ class Session:
         self,
         root: Name | Root = "/",
         *,
-        cwd: str | None = None,
+        cwd: Name | None = None,
         library_path: str = "",
         cpu: str | None = None,
         preload: str = "",
@@ -111,18 +136,18 @@ class Session:
                 for it as well if the root is ``/``, or a tree that is open.
 
         Raises:
-            InputError: the root is no directory, or the working directory is gone.
-            RequestError: there is no such CPU level.
+            InputError: the root is no directory.
+            RequestError: there is no such CPU level, or an argument is of another kind.
         """
         self.cpu = _checked(cpu)
         self._own: DirectoryRoot | None = None
-        if isinstance(root, (str, os.PathLike)):
+        if isinstance(root, (str, bytes, os.PathLike)):
             root = self._own = DirectoryRoot(name(root))
-        self.root = root.label
+        self.root = _tree(root).label
         self.resolver = Resolver(root)
         top = self._own is not None and is_top(self.root)
-        if cwd is None:
-            cwd = working_directory() if top else "/"
+        usual = working_directory() if top and cwd is None else "/"
+        cwd = usual if cwd is None else _directory(cwd)
         self._binder: Binder | None = None
         self.options = self._options(library_path, cwd, preload, top)
         self._running: list[None] = []
@@ -135,14 +160,17 @@ class Session:
         cpu = self.cpu or (hwcaps.HOST if top else hwcaps.BASELINE)
         facts = host.facts() if cpu == hwcaps.HOST else hwcaps.NO_FACTS
         return Options(
-            library_path,
+            _text(library_path, "library_path"),
             cwd,
             cpu=cpu,
             facts=facts,
-            preload=preload,
+            preload=_text(preload, "preload"),
             preload_file=top or self._own is None,
             secure=True,
         )
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Session cannot be pickled: it keeps directories open (closures can be)")
 
     def __enter__(self) -> Session:
         return self
@@ -180,7 +208,7 @@ class Session:
         """
         options = self.options
         if exclude:
-            options = options._replace(exclude=tuple(several(exclude, "exclude")))
+            options = options._replace(exclude=texts(exclude, "exclude"))
         return self.resolver.resolve(name(program), options)
 
     def resolve_many(
@@ -238,7 +266,7 @@ class Session:
     def symbols(self, closure: Closure) -> Binding:
         """The symbols that the objects of a closure look up in vain, and the versions that are
         not where they are wanted: what ``ldd -r`` tells."""
-        return self._bound().bind(closure)
+        return self._bound().bind(_closure(closure))
 
     @_while_open
     def newest_versions(self, closure: Closure) -> dict[str, str]:
@@ -246,7 +274,7 @@ class Session:
         ``{"GLIBC": "2.34", "GLIBCXX": "3.4.29"}``."""
         from elfpack.loader.newest import newest_versions
 
-        return newest_versions(closure, self._bound().linkages)
+        return newest_versions(_closure(closure), self._bound().linkages)
 
     def _bound(self) -> Binder:
         # Imported late: a closure alone needs none of it.
@@ -312,7 +340,7 @@ class Session:
             strip=strip,
             keep_privileges=keep_privileges,
             output=output,
-            config=config or PLAIN,
+            config=PLAIN if config is None else config,
         )
         record = self._planned(request)  # close() in the middle of this call does not end it
         record.hints()  # while the root can be read

@@ -15,9 +15,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         gc.disable()  # records have no cycles: looking for some takes up to a third of the time
         guard_descriptors()
         return _run(list(sys.argv[1:] if argv is None else argv))
-    except KeyboardInterrupt:  # while modules are loaded; later run() handles it
+    # While modules are loaded; later run() handles it.
+    except KeyboardInterrupt:
         return _failed("interrupted (nothing was left behind)")
-    except (ImportError, OSError, MemoryError) as e:  # as before
+    except MemoryError:
+        return _failed("out of memory (raise the limit, ulimit -v)")
+    except (ImportError, OSError) as e:
         return _failed(f"a module cannot be loaded: {e} ({LOADING})")
     finally:
         if "lief" not in sys.modules:  # which complains of what is left at the end
@@ -95,6 +98,14 @@ def _has_output(argv: list[str]) -> bool:
 _COMPLETE = "_ELFPACK_COMPLETE"
 
 
+def nowhere(mode: int) -> int:
+    """A descriptor that leads nowhere."""
+    try:
+        return os.open(os.devnull, mode)
+    except OSError:  # where there is no /dev: what can be neither read nor written
+        return os.open("/", os.O_RDONLY)
+
+
 def guard_descriptors() -> None:
     """Fill the standard descriptors that are closed, or a file that is opened next gets their
     number, and messages land in it. Standard output is filled so that writing to it fails."""
@@ -104,7 +115,7 @@ def guard_descriptors() -> None:
         except OSError as e:
             if e.errno != errno.EBADF:
                 continue  # it is open, whatever its disk says
-            opened = os.open(os.devnull, mode)
+            opened = nowhere(mode)
             if opened != number:
                 os.dup2(opened, number)
                 os.close(opened)

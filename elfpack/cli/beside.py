@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable
 
 from elfpack.blob import let_go
+from elfpack.cli import nowhere
 
 
 class Copy:
@@ -81,10 +82,10 @@ def _end_with(work: Callable[[], bytes], mask: set[int], answer: int) -> None:
     status = 1
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
+        silent = nowhere(os.O_RDWR)
+        os.dup2(silent, 1)
+        os.dup2(silent, 2)
+        os.close(silent)
         with open(answer, "wb", closefd=False) as file:
             file.write(work())
         status = 0

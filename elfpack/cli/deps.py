@@ -64,6 +64,8 @@ def deps(
     """
     if why is not None and form != "ldd":
         raise RequestError("has a format of its own", path="--why", hint="leave --format out")
+    if why == "":  # most likely a variable of a script that is not set
+        raise RequestError("names no library", path="--why", hint="as in --why libz.so.1")
     if not programs and not lists:
         raise click.UsageError("Missing argument 'PROGRAM...'.")
     asked = deps_run.Asked(

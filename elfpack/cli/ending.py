@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from elfpack.cli import LOADING
+from elfpack.cli import LOADING, nowhere
 from elfpack.cli.ui import ReaderGone, Talk
 from elfpack.errors import ElfpackError, IncompleteError, SeveralErrors
 
@@ -20,6 +20,8 @@ def status_of(error: BaseException, talk: Talk) -> int:
     elif isinstance(error, (BrokenPipeError, ReaderGone)):
         _let_go()  # the reader has seen enough
         return 0
+    elif isinstance(error, MemoryError) or _is_lack(error):
+        talk.error("out of memory (name fewer or smaller files)")
     elif isinstance(error, ImportError):
         talk.error(f"a module cannot be loaded: {error} ({LOADING})")
     elif isinstance(error, OSError):  # click's own output: help and version
@@ -27,12 +29,14 @@ def status_of(error: BaseException, talk: Talk) -> int:
         reason = "is closed" if is_closed else os.strerror(error.errno or 0).lower()
         talk.error(f"{error.filename or 'standard output'}: {reason} (write to another file)")
         _let_go()
-    elif isinstance(error, MemoryError):
-        talk.error("out of memory (name fewer or smaller files)")
     else:
         what = f"{type(error).__name__}: {error}"
         talk.error(f"a fault of elfpack itself: {what} (please report it with the command)")
     return 2
+
+
+def _is_lack(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.ENOMEM
 
 
 def _told(error: ElfpackError, talk: Talk) -> None:
@@ -44,4 +48,4 @@ def _told(error: ElfpackError, talk: Talk) -> None:
 
 def _let_go() -> None:
     """Standard output leads nowhere, so that Python does not complain about it on its way out."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(nowhere(os.O_WRONLY), 1)

@@ -12,7 +12,7 @@ import click
 from elfpack import __version__
 from elfpack.cli import options
 from elfpack.cli.ending import status_of
-from elfpack.cli.ui import Talk
+from elfpack.cli.ui import Talk, Waiting
 from elfpack.errors import ElfpackError
 
 COMMANDS = ("deps", "layer", "image", "check")
@@ -71,8 +71,9 @@ def run(argv: list[str]) -> int:
     try:
         if sys.stdout is None:  # closed: who prints help or the version by it is told
             sys.stdout = os.fdopen(1, "w", closefd=False)
-        result: Any = elfpack.main(argv, prog_name="elfpack", standalone_mode=False, obj=talk)
-        sys.stdout.flush()
+        with Waiting():
+            result: Any = elfpack.main(argv, prog_name="elfpack", standalone_mode=False, obj=talk)
+            sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.ClickException as e:
         talk.error(_usage(e))

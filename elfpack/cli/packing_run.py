@@ -12,7 +12,7 @@ from elfpack.api.resolve import searches
 from elfpack.api.session import Session
 from elfpack.cli import hinting, progress, surroundings, telling
 from elfpack.cli.telling import Outcome
-from elfpack.cli.ui import Talk
+from elfpack.cli.ui import Talk, Waiting
 from elfpack.errors import ElfpackError, IncompleteError, RequestError, SeveralErrors
 from elfpack.light import TYPE_CHECKING, NamedTuple
 from elfpack.loader.closure import Closure
@@ -99,7 +99,7 @@ def run(talk: Talk, target: Target, asked: Asked) -> int:
             if asked.form == "json":
                 plan.hints()
             if asked.written is not None:
-                with progress.shown(talk, plan) as record:
+                with Waiting(), progress.shown(talk, plan) as record:
                     written = target.write(record, asked.written)
             _hint(talk, hints)
         if written is not None:

@@ -69,6 +69,23 @@ class ReaderGone(Exception):
     own, and end with a status that means a finding."""
 
 
+class Waiting:
+    """While this lasts, writes to standard output wait until there is room. Whoever made it
+    non-blocking reads slowly, and nothing may be lost."""
+
+    def __enter__(self) -> None:
+        try:
+            self._changed = not os.get_blocking(1)
+            if self._changed:
+                os.set_blocking(1, True)
+        except OSError:  # it is closed: a write will tell
+            self._changed = False
+
+    def __exit__(self, *_: object) -> None:
+        if self._changed:
+            os.set_blocking(1, False)
+
+
 class Results:
     """Lines for standard output, written in large pieces and at the end."""
 

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 from elfpack.elf import constants as c
 from elfpack.elf.file import ElfFile, Malformed
-from elfpack.errors import InputError
+from elfpack.errors import InputError, unreadable
 from elfpack.light import NamedTuple
 from elfpack.loader.files import Files
 from elfpack.loader.records import Hit, Kind, Via
-from elfpack.paths import basename, components, decode, join
+from elfpack.paths import GONE, basename, components, decode, join
 from elfpack.root.walk import Place
 
 SCRIPT_DEPTH = 5
@@ -89,6 +89,8 @@ def open_program(
     Raises:
         InputError: there is no such file, it cannot be read, or it is no program.
     """
+    if cwd == GONE and not name.startswith("/"):
+        raise gone(name)
     path = _absolute(cwd, name)
     scripts: list[Script] = []
     while True:
@@ -112,6 +114,11 @@ def open_program(
         script = _script(files, content, (shown, path), place, cwd, search_path)
         scripts.append(script)
         path = _absolute(cwd, script.command or script.interpreter)
+
+
+def gone(name: str) -> InputError:
+    """The error for a relative name where there is no working directory."""
+    return InputError("the working directory is gone", path=name, hint="change to one that exists")
 
 
 def _set_id(mode: int) -> bool:
@@ -168,11 +175,14 @@ def _head(files: Files, place: Place, broken: Malformed, shown: str) -> bytes:
         whole = broken.head.startswith(b"\x7fELF")
         hint = "get the whole file" if whole else "name a program, a shared library or a #! script"
         raise InputError(broken.message, path=shown, hint=hint)
-    source = files.open(place)
     try:
-        return source.pread(_HEAD, 0)
-    finally:
-        source.close()
+        source = files.open(place)
+        try:
+            return source.pread(_HEAD, 0)
+        finally:
+            source.close()
+    except OSError as e:  # it could be read a moment ago
+        raise unreadable(shown, e.errno or 0) from e
 
 
 def _script(

@@ -108,6 +108,8 @@ class ImageConfig:
 
 def _text(text: str) -> str:
     """``text``, if a configuration, which is JSON and becomes C strings, can hold it."""
+    if not isinstance(text, str):
+        raise RequestError(f"cannot be {text!r}", path="ImageConfig", hint="give a text")
     if not is_utf8(text) or "\0" in text:
         raise RequestError(
             "has bytes that the configuration of an image cannot hold",

@@ -13,7 +13,7 @@ from elfpack.elf.golang import GoProgram, read_go
 from elfpack.elf.layout import ElfFault, Layout, read_layout
 from elfpack.elf.notes import Note, notes_of, read_notes
 from elfpack.elf.symbols import SymbolVersions, imported_names, symbol_versions
-from elfpack.errors import InputError
+from elfpack.errors import InputError, unreadable
 from elfpack.light import TYPE_CHECKING
 from elfpack.loader.files import Files
 from elfpack.loader.identify import GLIBC
@@ -188,13 +188,17 @@ class Contents:
         """What ``read`` makes of an object; ``broken`` if it cannot be read, and so cannot run."""
         if key in table:
             return table[key]
-        source = self._files.open(self._place(hit))
+        place = self._place(hit)
         try:
-            table[key] = read(source)
+            source = self._files.open(place)
+            try:
+                table[key] = read(source)
+            finally:
+                source.close()
         except ElfFault:
             table[key] = broken
-        finally:
-            source.close()
+        except OSError as e:  # it could be read a moment ago
+            raise unreadable(hit.real_path, e.errno or 0) from e
         return table[key]
 
     def read_along(self, place: Place, source: Source, layout: Layout) -> None:

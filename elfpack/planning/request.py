@@ -6,7 +6,8 @@ from types import MappingProxyType
 from elfpack.errors import RequestError
 from elfpack.light import NamedTuple
 from elfpack.loader.files import Files
-from elfpack.paths import basename, components, join, normal
+from elfpack.loader.program import gone
+from elfpack.paths import GONE, basename, components, join, normal
 from elfpack.planning.config import PLAIN, ImageConfig
 
 
@@ -76,6 +77,8 @@ def wanted(text: str, files: Files, cwd: str) -> Wanted:
         name, given = _split(text)
     if not name:
         raise RequestError("an empty name", path=text, hint="write NAME or NAME:DEST")
+    if cwd == GONE and not name.startswith("/"):
+        raise gone(name)
     source = join(cwd, name)
     if given is None and name.startswith("/"):
         return Wanted(name, source, None)

@@ -86,11 +86,12 @@ class DirectoryRoot:
             # O_PATH descriptors cannot be read; "." is the directory itself, no link.
             listing = self._opened(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, fd)
             try:
-                return tuple(decode(n) for n in sorted(map(os.fsencode, os.listdir(listing))))
+                names = os.listdir(listing)
             finally:
                 let_go(listing)
         except OSError as e:
             return _answer(e, directory)
+        return tuple(decode(n) for n in sorted(map(os.fsencode, names)))
 
     def capabilities(
         self, directory: str, name: str, node: Node, source: Source | None = None
@@ -121,6 +122,8 @@ class DirectoryRoot:
             if fd >= 0:
                 let_go(fd)
             refuse_trouble(e, path)
+            if e.errno in _REPLACED:
+                raise _changed(path) from e
             raise
         if (seen.st_dev, seen.st_ino) == node.identity and (
             (seen.st_size, seen.st_mtime_ns) == (node.size, node.mtime_ns)
@@ -128,11 +131,7 @@ class DirectoryRoot:
         ):
             return FileSource(fd, path, seen)
         let_go(fd)
-        raise InputError(
-            "changed while elfpack worked",
-            path=path,
-            hint="run again when nothing writes to it",
-        )
+        raise _changed(path)
 
     def _descriptor(self, directory: str) -> _Descriptor:
         """A descriptor of a real directory, open as long as somebody has it."""
@@ -178,6 +177,15 @@ class _Descriptor(int):
 
     def __del__(self, close: Callable[[int], None] = let_go) -> None:
         close(self)
+
+
+_REPLACED = (errno.ENOTDIR, errno.ELOOP)
+"""What an open says of a regular file that is a link by now, or has one above it."""
+
+
+def _changed(path: str) -> InputError:
+    hint = "run again when nothing writes to it"
+    return InputError("changed while elfpack worked", path=path, hint=hint)
 
 
 def _answer(error: OSError, path: str) -> int:

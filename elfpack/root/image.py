@@ -228,7 +228,8 @@ class Layout:
         return None
 
     def _fault(self, path: str, what: str) -> InputError:
-        return InputError(f"{path[1:]}: {what}", path=self._root.label, hint="save the image again")
+        name = path[1:] or "''"
+        return InputError(f"{name}: {what}", path=self._root.label, hint="save the image again")
 
     def _broken(self, path: str, fault: ManifestFault) -> InputError:
         return self._fault(path, f"is not what it should be: {fault.message}")

@@ -16,6 +16,7 @@ import pytest
 
 from elfpack import InputError, Session
 from elfpack.pack.output import write
+from elfpack.root.directory import DirectoryRoot
 from tests.cli import COMMAND, PATIENCE, Ran, elfpack, environment, one_error
 from tests.contract.tree import plant, rows, static
 
@@ -224,3 +225,31 @@ def test_no_progress_but_on_a_terminal(here: Path) -> None:
     said, _ = _slowly(here, seconds=1.2, terminal=False)
     assert said.startswith(b"elfpack: note: -: ")
     assert b"\r" not in said
+
+
+def _linked(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+
+
+def _linked_above(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("away"))
+    path.parent.symlink_to("away")
+
+
+LINKED = [Change("the file", _linked), Change("its directory", _linked_above)]
+
+
+@pytest.mark.parametrize("row", rows(LINKED))
+def test_a_link_in_place_of_what_was_looked_at(row: Change, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/file").write_bytes(b"seen")
+    seen = DirectoryRoot(str(tmp_path))
+    node = seen.node("/a", "file")
+    assert not isinstance(node, int)
+    row.change(tmp_path / "a/file")
+    other = DirectoryRoot(str(tmp_path))  # which has not opened the directory yet
+    with pytest.raises(InputError, match="/a/file: changed while elfpack worked"):
+        other.open("/a", "file", node)
+    seen.close()
+    other.close()

@@ -71,8 +71,8 @@ def test_deleted_working_directory(command: str, name: str, tmp_path: Path) -> N
     gone.mkdir()
     output = ["-o", str(tmp_path / "out.tar")] if command == "layer" else []
     ran = elfpack(command, *output, name, cwd=gone, preexec=gone.rmdir)
-    well_spoken(ran)
-    assert (ran.status, len(ran.said("error"))) == (2, 1)
+    fact = one_error(ran, 2, name)
+    assert fact == "the working directory is gone (change to one that exists)"
     assert not os.listdir(tmp_path)
 
 
@@ -83,8 +83,8 @@ def test_absolute_program_in_a_deleted_working_directory(command: str, tmp_path:
     output = ["-o", str(tmp_path / "out.tar")] if command == "layer" else []
     ran = elfpack(command, *output, ENV, cwd=gone, preexec=gone.rmdir)
     well_spoken(ran)
-    assert ran.status in (0, 2)
-    assert ran.status == 0 or len(ran.said("error")) == 1
+    assert ran.status == 0
+    assert ran.out == (elfpack(command, ENV).out if command == "deps" else [])
 
 
 def _close(*descriptors: int) -> Callable[[], None]:
