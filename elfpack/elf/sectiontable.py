@@ -111,7 +111,7 @@ def read_table(source: Source, layout: Layout) -> Table | None:
     for _, kind, _, _, offset, length, *_ in rows[1:]:
         if kind not in (SHT_NULL, SHT_NOBITS) and offset + length > source.size:
             raise ElfFault("a section of it lies outside the file")
-    if rows[names][1] == SHT_NOBITS or rows[names][5] * count > _WORK:
+    if rows[names][1] in (SHT_NULL, SHT_NOBITS) or rows[names][5] * count > _WORK:
         raise ElfFault("the names of its sections cannot be read")
     texts = source.pread(rows[names][5], rows[names][4])
     found = zip(_names(header, rows, texts, encoding), rows, strict=True)
