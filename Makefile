@@ -3,7 +3,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev fmt lint types test oracle docker bench sizes fixtures lowest repro dist clean
+.PHONY: help demo dev fmt lint types test oracle docker fuzz bench sizes fixtures lowest repro dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -41,6 +41,10 @@ oracle: .venv/ready-dev ## compare with the real loaders (needs gcc, musl-gcc, q
 
 docker: .venv/ready-dev ## run layers and images in a real Docker engine (needs one, gcc, skopeo, umoci, podman)
 	@$(PYTEST) tests/docker
+
+fuzz: .venv/ready-dev ## damaged files of every format by the hundred thousand (FUZZ=--short: fewer)
+	@sh tools/setup dev,fuzz || echo "fuzz: atheris cannot be installed: nothing is guided by coverage"
+	@$(BIN)/python -m tools.fuzz $(FUZZ)
 
 bench: .venv/ready-dev ## measure against ldd and other peers, into BENCHMARKS.md (BENCH=--quick only tries)
 	@$(BIN)/python -m tools.bench $(or $(BENCH),--write)
