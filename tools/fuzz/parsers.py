@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from elfpack.blob import BytesSource, Source, chunks
+from elfpack.blob import Source, chunks
 from elfpack.elf import arm, busybox, constant, debugfile, edit, golang, notes, symbols, versions
 from elfpack.elf.file import Abi, ElfFile
 from elfpack.elf.layout import ElfFault, read_layout
@@ -28,6 +28,7 @@ from elfpack.formats.ldcache import LdCache
 from elfpack.loader.identify import identify
 from elfpack.loader.linkage import linkage
 from elfpack.loader.linkages import rules_of
+from tests.unit.test_broken import Strict
 
 FAULTS = (
     *(ElfFault, ElfpackError, decompression.CompressionFault, dlopennote.NoteFault),
@@ -50,11 +51,11 @@ def parse(form: str, raw: bytes) -> None:
 
 
 def _of_source(reader: Callable[[Source], object], raw: bytes) -> object:
-    return reader(BytesSource(raw))
+    return reader(Strict(raw))
 
 
 def _linked(raw: bytes) -> None:
-    source = BytesSource(raw)
+    source = Strict(raw)
     found = read(source)
     if isinstance(found, ElfFile):
         for libc in ("glibc", "musl"):
@@ -65,7 +66,7 @@ def _linked(raw: bytes) -> None:
 
 
 def _stripped(raw: bytes) -> None:
-    source = BytesSource(raw)
+    source = Strict(raw)
     recipe = edit.strip(source)
     if recipe is not None:
         assert sum(map(len, chunks(recipe.apply(source)))) == recipe.size
@@ -79,7 +80,7 @@ def _cache(raw: bytes) -> None:
 
 
 def _members(raw: bytes) -> None:
-    for member in tar.members(BytesSource(raw).pread):
+    for member in tar.members(Strict(raw).pread):
         str(member)
 
 
@@ -128,7 +129,7 @@ _ELF: tuple[Reader, ...] = (
     *(partial(_of_source, one) for one in (versions.read_versions, notes.read_notes, arm.version)),
     *(partial(_of_source, one) for one in (golang.read_go, busybox.read_applets, constant.paths)),
     *(partial(_of_source, one) for one in (debugfile.is_debug_file, defined_functions)),
-    lambda raw: versions.read_compared(BytesSource(raw), read_layout(BytesSource(raw))),
+    lambda raw: versions.read_compared(Strict(raw), read_layout(Strict(raw))),
     lambda raw: identify(raw, "/lib/ld.so", _ABI),
     *(_linked, _stripped),
 )
