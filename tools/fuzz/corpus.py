@@ -12,6 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from elfpack.blob import BytesSource
+from elfpack.elf.file import ElfFile
+from elfpack.elf.reader import read
 from elfpack.formats import ldcache, pem
 from tests.elfbuild import elf
 from tests.gobuild import go
@@ -171,14 +174,30 @@ def elves() -> list[Seed]:
 def _fixtures() -> Iterator[Seed]:
     for directory in sorted(d for d in FIXTURES.iterdir() if (d / "hello").exists()):
         hello, library = (directory / "hello").read_bytes(), directory / "libanswer.so.1"
-        beside = {"/bin/libanswer.so.1": library.read_bytes()} if library.exists() else {}
+        beside = _system(hello)
+        if library.exists():
+            path, raw = "/bin/libanswer.so.1", library.read_bytes()
+            yield Seed(raw, path, {**beside, PROGRAM: hello})
+            beside[path] = raw
         yield Seed(hello, PROGRAM, beside)
-        for path, raw in beside.items():
-            yield Seed(raw, path, {PROGRAM: hello})
         if (directory / "debug").exists():
             yield Seed((directory / "debug").read_bytes(), PROGRAM, beside)
     for bare in sorted((FIXTURES / "bare").iterdir()):
         yield Seed(bare.read_bytes(), PROGRAM)
+
+
+def _system(raw: bytes) -> dict[str, bytes]:
+    """A loader and a C library of the same machine as a program."""
+    found = read(BytesSource(raw))
+    assert isinstance(found, ElfFile)
+    assert found.interpreter is not None
+    abi, strings = found.abi, loader_of("glibc dirs=/lib:/usr/lib").partition(b"\0/lib/\0")
+    kind = {"machine": abi.machine, "bits": abi.bits, "little": abi.little, "e_flags": abi.flags}
+    name = found.interpreter.rpartition("/")[2]
+    return {
+        found.interpreter: elf(soname=name, content=b"".join(strings[1:]), **kind),
+        "/lib/libc.so.6": elf(soname="libc.so.6", needed=[name], content=_LIBC, **kind),
+    }
 
 
 def _built() -> Iterator[Seed]:

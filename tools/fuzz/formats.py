@@ -37,7 +37,7 @@ _LAYERS = (
     "layer --root root /bin/busybox --add /bin --add /opt:/data -o out/tree/ --strip"
     " --allow-missing *",
     "layer --root root PROGRAM:/x/ --add /lib -o - --allow-missing * --keep-privileges -q",
-    "image --root root PROGRAM -t a:1 -o out/a.tar --user app --allow-missing *",
+    "image --root root PROGRAM -t a:1 -o out/a.tar --user 7:8 --allow-missing *",
     f"image --root root PROGRAM -t a:1 -o out/layout/ -q --strip --format json {_MODULES}",
 )
 _TRACED = ("layer --root root PROGRAM --with strace=/log -o out/a.tar --allow-missing *",)
