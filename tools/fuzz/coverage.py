@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tools.fuzz import corpus
-from tools.fuzz.formats import seeds
+from tools.fuzz.formats import FORMATS, seeds
 from tools.fuzz.parsers import PARSERS
 
 _LONGEST = 1 << 16
@@ -32,9 +32,10 @@ def rounds(forms: Sequence[str], seconds: int, jobs: int, finds: Path) -> int:
         print("atheris is not installed (it is made for some Pythons on x86-64 only):"
               " nothing was guided by coverage")  # fmt: skip
         return 0
-    each = max(1, seconds * jobs // len(chosen))
+    total = sum(FORMATS[form].share for form in chosen)
+    each = {form: 1 + seconds * jobs * FORMATS[form].share // total for form in chosen}
     with ThreadPoolExecutor(jobs) as pool:
-        return sum(pool.map(lambda form: _round(form, each, finds), chosen))
+        return sum(pool.map(lambda form: _round(form, each[form], finds), chosen))
 
 
 def _round(form: str, seconds: int, finds: Path) -> int:

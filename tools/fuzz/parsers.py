@@ -104,8 +104,8 @@ def _locales(raw: bytes) -> None:
 
 def _modules(raw: bytes) -> None:
     found = gconv.parse([raw])
-    wanted = [name for name in gconv.names(found) if gconv.charsets(found, name)]
-    gconv.dump(gconv.subset(found, wanted[:8]))
+    wanted = [name for name in gconv.names(found)[:8] if gconv.charsets(found, name)]
+    gconv.dump(gconv.subset(found, wanted))
 
 
 def _calls(raw: bytes) -> None:
