@@ -52,7 +52,7 @@ def test_inputs_are_changed(form: str) -> None:
     seeds = {rule.made(seed.raw) for seed in formats.seeds(form)}
     inputs = [case(form, number).seed.raw for number in range(50)]
     assert sum(raw not in seeds for raw in inputs) > 40
-    assert len(max(inputs, key=len)) < 4 << 20
+    assert len(max(inputs, key=len)) < 16 << 20
 
 
 def test_shares_are_hundredths() -> None:

@@ -18,6 +18,8 @@ from typing import NamedTuple
 from tools.fuzz import plain, values
 
 _BLOCK = 512
+_LONGEST = 4 << 20
+"""Bytes that a member takes in all, however often it comes."""
 _SUM = slice(148, 156)
 _TEXTS = ((0, 100), (157, 100), (257, 8), (265, 32), (345, 155))
 """name, linkname, magic with version, uname, prefix: offset and length."""
@@ -144,8 +146,9 @@ def _records(rows: list[Member], random: Random, others: Sequence[bytes]) -> Non
 
 def _order(rows: list[Member], random: Random, others: Sequence[bytes]) -> None:
     row = rows.pop(random.randrange(len(rows)))
-    for _ in range(random.choice((0, 1, 1, 2, 2, 30))):
-        rows.insert(random.randrange(len(rows) + 1), row)
+    at = random.randrange(len(rows) + 1)
+    most = _LONGEST // (len(row.header) + len(row.content))
+    rows[at:at] = [row] * random.choice((0, 1, min(most, values.often(random))))
 
 
 def _foreign(rows: list[Member], random: Random, others: Sequence[bytes]) -> None:

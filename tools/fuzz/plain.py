@@ -115,7 +115,8 @@ def _drop(rows: list[bytes], at: int, random: Random) -> None:
 
 
 def _repeat(rows: list[bytes], at: int, random: Random) -> None:
-    rows[at:at] = [rows[at]] * random.choice((1, 1, 2, 500))
+    some = rows[at : at + random.choice((1, 1, 2, 3))]
+    rows[at:at] = some * values.often(random)
 
 
 def _move(rows: list[bytes], at: int, random: Random) -> None:
@@ -199,6 +200,6 @@ def _remove(holder: Any, key: Any, random: Random) -> None:
 
 def _again(holder: Any, key: Any, random: Random) -> None:
     if isinstance(holder, list) and len(holder) < 100:
-        holder.extend([holder[key]] * random.choice((1, 2, 30)))
+        holder.extend([holder[key]] * values.often(random))
     elif isinstance(holder, dict):
         holder[values.word(random).decode("utf-8", "surrogateescape")] = holder[key]

@@ -54,6 +54,12 @@ def number(random: Random, old: int, size: int, others: list[int]) -> int:
     )
 
 
+def often(random: Random) -> int:
+    """How many times something is repeated: seldom so often that who does more than go through it
+    once is slow."""
+    return random.choice((1, 1, 2, 30, 500)) if random.random() < 0.97 else 20_000
+
+
 def word(random: Random) -> bytes:
     """A name or a number to put in a text's place."""
     return random.choice(NAMES if random.random() < 0.6 else NUMBERS)
