@@ -48,6 +48,10 @@ hostile: .venv/ready-dev ## watch by strace that hostile files lead nowhere and 
 docker: .venv/ready-dev ## run layers and images in a real Docker engine (needs one, gcc, skopeo, umoci, podman)
 	@$(PYTEST) tests/docker
 
+fuzz: .venv/ready-dev ## damaged files of every format by the hundred thousand (FUZZ=--short: fewer)
+	@sh tools/setup dev,fuzz || echo "fuzz: atheris cannot be installed: nothing is guided by coverage"
+	@$(BIN)/python -m tools.fuzz $(FUZZ)
+
 faults: .venv/ready-dev ## let one call after the other fail, and kill at any (needs strace; FAULTS=--short)
 	@$(BIN)/python -m tools.faults $(FAULTS)
 

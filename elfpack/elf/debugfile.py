@@ -27,7 +27,7 @@ def is_debug_file(source: Source) -> bool:
     section = struct.Struct(encoding.order + ("IIQQQQIIQQ" if encoding.bits == 64 else "10I"))
     if not start or entry != section.size or start >= source.size:
         return False
-    raw = source.pread(min(count, _MOST) * section.size, start)
+    raw = source.pread(min(min(count, _MOST) * section.size, source.size - start), start)
     raw = raw[: len(raw) // section.size * section.size]
     loaded = [kind for _, kind, flags, *_ in section.iter_unpack(raw) if flags & _SHF_ALLOC]
     return bool(loaded) and all(kind in (_SHT_NOBITS, _SHT_NOTE) for kind in loaded)

@@ -108,10 +108,10 @@ def read_table(source: Source, layout: Layout) -> Table | None:
     if size != row.size or end > source.size or not 0 < names < count:
         raise ElfFault("its section headers are broken")
     rows = list(row.iter_unpack(source.pread(end - start, start)))
-    for _, kind, _, _, offset, length, *_ in rows[1:]:
+    for _, kind, _, _, offset, length, *_ in rows:
         if kind not in (SHT_NULL, SHT_NOBITS) and offset + length > source.size:
             raise ElfFault("a section of it lies outside the file")
-    if rows[names][1] == SHT_NOBITS or rows[names][5] * count > _WORK:
+    if rows[names][1] in (SHT_NULL, SHT_NOBITS) or rows[names][5] * count > _WORK:
         raise ElfFault("the names of its sections cannot be read")
     texts = source.pread(rows[names][5], rows[names][4])
     found = zip(_names(header, rows, texts, encoding), rows, strict=True)

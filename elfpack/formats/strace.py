@@ -20,6 +20,8 @@ LONGEST: Final = 1 << 20
 """Bytes of a line; a longer one, which only arguments make, is passed over."""
 _WAITING = 4096
 """Calls that are kept until their rest comes."""
+_INTERRUPTED = 16
+"""Lines that a call is told in; one that comes in more, as none does, is passed over."""
 
 
 class Name(NamedTuple):
@@ -183,28 +185,30 @@ def events(lines: Iterable[bytes]) -> Iterator[Call | Ended]:
                 yield Ended(process)
             continue
         name = match[3] or match[4]
+        begun: tuple[bytes, ...] = ()
         if match[4] is not None:
-            begun, before = waiting.pop(process, (b"", b""))
-            name = name if begun == name else b""
-            rest = before + rest
-        if name in _NAMES and not _begun(process, name, rest, waiting):
-            call = _call(process, _NAMES[name], rest)
+            first, begun = waiting.pop(process, (b"", ()))
+            name = name if first == name else b""
+        if name in _NAMES and not _begun(process, name, (*begun, rest), waiting):
+            call = _call(process, _NAMES[name], b"".join((*begun, rest)))
             if call is not None:
                 yield call
 
 
-_Waiting = dict[bytes, tuple[bytes, bytes]]
-"""By process, the name and the beginning of a call whose rest is to come."""
+_Waiting = dict[bytes, tuple[bytes, tuple[bytes, ...]]]
+"""By process, the name of a call whose rest is to come, and what its lines told of it so far."""
 
 
-def _begun(process: bytes, name: bytes, rest: bytes, waiting: _Waiting) -> bool:
+def _begun(process: bytes, name: bytes, told: tuple[bytes, ...], waiting: _Waiting) -> bool:
     """Whether the rest of a call is to come: a line of another process, or a signal, came between,
     or execve() in a thread changes its number."""
+    *before, rest = told
     if not rest.endswith(b" ...>"):
         return False
     changed = _CHANGED.search(rest)
-    if len(waiting) < _WAITING:
-        waiting[changed[1] if changed else process] = name, rest[: rest.rindex(b"<")]
+    if len(waiting) < _WAITING and len(told) < _INTERRUPTED:
+        told = (*before, rest[: rest.rindex(b"<")])
+        waiting[changed[1] if changed else process] = name, told
     return True
 
 

@@ -77,6 +77,7 @@ class Resolver:
                 targets=((),),
                 filtees=((),),
                 scripts=program.scripts,
+                around=around,
             )
         start = self.starter.start(program, options, loader_path)
         missing = elf.interpreter if start.interpreter is None else None

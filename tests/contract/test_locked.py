@@ -33,8 +33,8 @@ def pins(name: str) -> list[tuple[str, Version]]:
 
 def wanted() -> list[Requirement]:
     text = (PROJECT / "pyproject.toml").read_text()
-    lists = re.findall(r"^(?:dependencies|dev|requires) = \[(.*)\]$", text, re.MULTILINE)
-    assert len(lists) == 3
+    lists = re.findall(r"^(?:dependencies|dev|fuzz|requires) = \[(.*?)\]$", text, re.M | re.S)
+    assert len(lists) == 4
     return [Requirement(one) for each in lists for one in re.findall(r'"([^"]+)"', each)]
 
 

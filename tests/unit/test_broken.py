@@ -10,6 +10,7 @@ import pytest
 
 from elfpack.blob import BytesSource, Source
 from elfpack.elf import constants as c
+from elfpack.elf.debugfile import is_debug_file
 from elfpack.elf.file import ElfFile, Malformed
 from elfpack.elf.layout import ElfFault, read_layout
 from elfpack.elf.notes import read_notes
@@ -238,3 +239,4 @@ def test_section_headers_may_lie() -> None:
     raw = at(40, "<Q", 2**64 - 1)(at(58, "<HHH", 1, 0xFFFF, 0xFFFF)(good()))
     assert isinstance(read_everything(raw), ElfFile)
     assert defined_functions(Strict(raw)) == frozenset()
+    assert not is_debug_file(Strict(at(60, "<H", 0xFFFF)(good())))

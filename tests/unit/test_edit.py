@@ -337,7 +337,23 @@ def _header(field: int, value: int) -> Callable[[bytes], bytes]:
     return change
 
 
+def _far(number: int, kind: int) -> Callable[[bytes], bytes]:
+    """A section header of another type, whose content is where no file has any."""
+
+    def change(raw: bytes) -> bytes:
+        table = table_of(raw)
+        row = t.row_of(read_layout(BytesSource(raw)).encoding)
+        at = table.start + number % len(table.sections) * row.size
+        name, _, flags, address, _, _, *rest = row.unpack_from(raw, at)
+        broken = row.pack(name, kind, flags, address, 1 << 63, 99, *rest)
+        return raw[:at] + broken + raw[at + row.size :]
+
+    return change
+
+
 REFUSED = [
+    Refused("names by an inactive header", _far(-1, t.SHT_NULL), "names of its sections cannot"),
+    Refused("the reserved header has content", _far(0, t.SHT_STRTAB), "lies outside the file"),
     Refused("data behind it", _overlay, "are in none of its sections"),
     Refused("data between", _between, "are in none of its sections"),
     Refused("debug file", _debug_only, "of another file"),

@@ -16,6 +16,8 @@ from elfpack.elf.file import Abi
 from elfpack.errors import ElfpackError
 from elfpack.loader.identify import identify
 from elfpack.report import ldd
+from tests.contract.tree import LIBC, LOADER, library, program, system
+from tests.elfbuild import elf
 
 X86_64 = Abi(62, 64, True, 0)
 
@@ -149,3 +151,18 @@ def test_file_capabilities_are_dropped_with_a_warning(tmp_path: Path) -> None:
         pytest.skip(f"file capabilities cannot be set here: {e}")
     findings = elfpack.plan([f"{program}:/true"]).findings
     assert [f.message for f in findings] == ["its file capabilities are dropped"]
+
+
+def test_a_loader_without_a_dynamic_section_is_opened(tmp_path: Path) -> None:
+    """By its path, in a program's strings: what it is opened by is known all the same."""
+    root = system(
+        tmp_path,
+        {
+            LOADER: elf(dynamic=False),
+            f"/lib/{LIBC}": library(LIBC),
+            "/app": program(LIBC, imports=["dlopen"], content=f"\0{LOADER}\0".encode()),
+        },
+    )
+    with Session(root) as session:
+        plan = session.plan(["/app"], modules={"dlopen": "strings"})
+    assert LOADER in [entry.path for entry in plan.entries]

@@ -112,6 +112,20 @@ FORMS = [
         "1 1.7 <... stat resumed>{...}) = 0 <0.1>",
         ["1 stat :/a = 0"],
     ),
+    Form(
+        "unfinished more than once",
+        '1 openat(AT_FDCWD, "/a", <unfinished ...>\n'
+        + "1 <... openat resumed>O_RDONLY <unfinished ...>\n"
+        + "1 <... openat resumed>) = 3",
+        [f"1 {_OPENED}"],
+    ),
+    Form(
+        "unfinished over and over",
+        '1 openat(AT_FDCWD, "/a", <unfinished ...>\n'
+        + "1 <... openat resumed>O_RDONLY| <unfinished ...>\n" * 1000
+        + "1 <... openat resumed>) = 3",
+        [],
+    ),
     Form("resumed without a beginning", "1 <... openat resumed>) = 3", []),
     Form(
         "unfinished without an end", '1 open("/a" <unfinished ...>\n1 +++ killed by SIGKILL +++', []
