@@ -14,8 +14,7 @@ from elfpack.loader.system import System
 from elfpack.paths import PATH_LIMIT, encode
 
 _OFTEN = 4096
-"""Tries in one search path, after which it is worth to list the directories; few programs come to
-a hundred."""
+"""Tries in one search path, after which it is worth to list its directories."""
 _NAME_LIMIT = 255
 """Bytes of a name in a directory; a longer one is another error than a missing one."""
 

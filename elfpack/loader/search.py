@@ -10,7 +10,6 @@ from elfpack.elf.file import Malformed
 from elfpack.light import TYPE_CHECKING, NamedTuple, Protocol
 from elfpack.loader.glibc import Glibc
 from elfpack.loader.identify import MUSL
-from elfpack.loader.listed import Listed
 from elfpack.loader.machine import vdso
 from elfpack.loader.records import (
     Element,
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from elfpack.loader.around import Alike
     from elfpack.loader.closure import Closure
+    from elfpack.loader.listed import Listed
     from elfpack.loader.musl import Musl
 
 
@@ -64,8 +64,10 @@ def _rules(system: System) -> Rules:
 
 _LISTS = 4096
 """Search paths of which is kept what is in them; each walk makes those of its objects anew."""
+_FEW_TRIES = 4096
 _MANY_TRIES = 1 << 16
-"""Tries in all of them together, after which each is listed at once."""
+"""Tries in all of them together: up to so many, each is a try; above, each path is listed at
+once."""
 
 
 class _Look(NamedTuple):
@@ -180,13 +182,17 @@ class Search:
 
     def _worth(self, places: SearchList, name: str) -> Sequence[Element]:
         """The elements of a search path in which a name may be."""
+        self._tries += len(places.elements)
+        if self._tries < _FEW_TRIES:
+            return places.elements
         known = self._lists.get(id(places))
         if known is None or known.places is not places:
+            from elfpack.loader.listed import Listed  # most searches come to an end before
+
             if len(self._lists) >= _LISTS:
                 self._lists.clear()
             known = Listed(places, self.system, self._in, self._is_missing)
             self._lists[id(places)] = known
-        self._tries += len(places.elements)
         return known.elements(name, often=self._tries > _MANY_TRIES)
 
     def _in(self, directory: str) -> Iterable[str]:
