@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from elfpack.light import NamedTuple
 from elfpack.loader.records import Element
-from elfpack.root.walk import PATH_LIMIT
+from elfpack.paths import PATH_LIMIT
 
 _NAMES = ("ORIGIN", "LIB", "PLATFORM")
 _WORD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")

@@ -74,7 +74,7 @@ class CountedFile(FileSource):
     __slots__ = ("read",)
 
     def __init__(self, path: Path) -> None:
-        super().__init__(os.open(path, os.O_RDONLY))
+        super().__init__(os.open(path, os.O_RDONLY), str(path))
         self.read = 0
 
     def pread(self, size: int, offset: int) -> bytes:
