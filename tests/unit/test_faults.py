@@ -15,6 +15,7 @@ pytest.importorskip("tools.faults", reason="the tools are not here")
 
 from tests.cli import environment
 from tools.faults import judge, start
+from tools.faults.__main__ import SHORT_CALLS
 from tools.faults.calls import ERRORS, LETHAL, picked
 from tools.faults.cases import CASES
 from tools.faults.runs import HANGS, Fault, Ran, counted
@@ -132,6 +133,7 @@ def test_picked(count: int, most: int, got: list[int]) -> None:
 
 def test_tables() -> None:
     assert set(LETHAL) <= set(ERRORS)
+    assert set(SHORT_CALLS) == set(start.SHORT)
     assert len({case.name for case in CASES}) == len(CASES)
 
 

@@ -20,9 +20,14 @@ from tools.faults import judge
 from tools.faults.calls import ERRORS, LETHAL, picked
 from tools.faults.cases import CASES, Case, World
 from tools.faults.runs import Fault, Ran, Traced, fresh, run_in, state, traced
-from tools.faults.start import SHORT
 from tools.faults.together import at_once, changing, full_disk
 
+SHORT_CALLS = {
+    **{name: {name} for name in ("read", "write", "copy_file_range", "sendfile", "splice")},
+    "pread": {"pread64"},
+    "preadv": {"preadv", "preadv2"},
+}
+"""Calls of Python's ``os`` that can do less than they are asked for, with those of the kernel."""
 WORKERS = 2
 SIGNALS = ("SIGKILL", "SIGKILL", "SIGTERM", "SIGINT")
 
@@ -58,7 +63,7 @@ def _faults(case: Case, calls: dict[str, list[int]], amount: Amount, chance: Ran
             for k in range(min(amount.errors, len(errors))):
                 what = errors[(turn * amount.errors + k) % len(errors)]
                 found.append(Fault(call, number, what))
-    for call in SHORT:
+    for call in (name for name, made in SHORT_CALLS.items() if made & calls.keys()):
         found += [Fault(call, number, "short") for number in range(amount.short + 1)]
     if case.output:
         # Calls of each name are as likely: most reads are long before there is anything to lose.
