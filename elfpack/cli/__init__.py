@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-
 REPAIR = "install it anew, or raise the limit of memory, ulimit -v"
 """What to do where a module cannot be loaded."""
 

@@ -128,11 +128,19 @@ def remove(path: bytes) -> None:
         except OSError:
             pass  # it is not there, or the disk is gone
         return
-    for top, _, _ in os.walk(path):  # a directory's mode in the image may lock us out
-        try:
-            os.chmod(top, 0o700)
-        except OSError:
-            pass
+    # The umask, or a directory's mode in the image, may lock us out.
+    _let_in(path)
+    for top, names, _ in os.walk(path):
+        for name in names:
+            _let_in(top + b"/" + name)
     import shutil  # late: it loads every compressor that Python has
 
     shutil.rmtree(path, ignore_errors=True)
+
+
+def _let_in(directory: bytes) -> None:
+    try:
+        if not os.path.islink(directory):
+            os.chmod(directory, 0o700)
+    except OSError:
+        pass
