@@ -223,6 +223,7 @@ def new_tree(output: str) -> Iterator[bytes]:
         inside = _stays(path)
         work = leftover.inside(path) if inside else leftover.beside(path)
         os.mkdir(work, 0o700)
+        os.chmod(work, 0o700)  # whatever the umask
         try:
             with _opened(work, os.O_RDONLY | os.O_DIRECTORY) as held:
                 leftover.lock(held)
