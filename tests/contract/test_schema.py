@@ -78,6 +78,7 @@ def _root(tmp_path: Path) -> Path:
             "/bin/good": program("liba.so.1", LIBC),
             "/bin/lacks": program("libgone.so.1", "liba.so.1"),
             "/bin/orphan": program(LIBC, interpreter="/lib/ld-none.so.1"),
+            "/bin/empty": program("", LIBC),
             "/bin/static": static(),
             "/bin/text": "just text\n",
             "/bin/script": "#!/bin/good\n",
@@ -105,6 +106,7 @@ class Row(NamedTuple):
 
 ROWS = [
     Row("dynamic", "/bin/good", {"kind": "pie", "machine": "x86_64", "libc": "glibc", "bits": 64}),
+    Row("empty name", "/bin/empty", {"kind": "pie"}),
     Row("static", "/bin/static", {"kind": "static", "libc": None, "libraries": []}),
     Row("library", "/lib/liba.so.1", {"kind": "library", "interpreter": None, "missing": []}),
     Row("script", "/bin/script", {"kind": "script", "interpreter": LOADER}),
