@@ -102,6 +102,7 @@ def test_after_a_kill() -> None:
     assert judge.after_kill(TO_FILE, killed._replace(state=work), BEFORE, RIGHT)
     assert not judge.after_kill(TO_TREE, killed._replace(state=work), BEFORE, RIGHT), "it is aside"
     assert judge.after_kill(TO_TREE, killed._replace(state={}), BEFORE, RIGHT)
+    assert judge.after_kill(TO_TREE, RIGHT, BEFORE, RIGHT) == ["was not killed: 0"]
     assert judge.strays(work) == list(work)
     assert judge.strays({"x/.elfpack-1": "", "x/elfpack-1": "", ".x.elfpack": ""}) == [
         "x/.elfpack-1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -182,6 +183,7 @@ def main() -> int:
         return 0
     if shutil.which("strace") is None:
         raise SystemExit("faults: strace is not installed")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     sums = Sums()
     with tempfile.TemporaryDirectory(prefix="elfpack-faults-") as name:
         world = World(Path(name))

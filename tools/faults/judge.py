@@ -63,6 +63,8 @@ def outcome(case: Case, fault: Fault, ran: Ran, before: dict[str, str], right: R
 
 def after_kill(case: Case, ran: Ran, before: dict[str, str], right: Ran) -> list[str]:
     """What is wrong with what a killed run left, besides what the next run cleans."""
+    if ran.status != -signal.SIGKILL:
+        return [f"was not killed: {ran.status}"]
     name = case.output.rstrip("/")
     got = ran.state.get(name)
     fine = (before.get(name), right.state.get(name))
