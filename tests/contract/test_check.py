@@ -434,7 +434,8 @@ def test_wrong_digest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["./nope", "/dev/null", "socket", "file/x", ""])
 def test_what_is_no_rootfs(name: str, tmp_path: Path) -> None:
-    socket.socket(socket.AF_UNIX).bind(str(tmp_path / "socket"))
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "socket"))
     (tmp_path / "file").write_text("x")
     ran = check(name, cwd=tmp_path)
     assert (ran.status, len(ran.err), ran.out) == (2, 1, [])
