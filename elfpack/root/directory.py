@@ -151,7 +151,7 @@ class DirectoryRoot:
             above = f"{above}/{name}"
             fd = _Descriptor(self._opened(encode(name), _O_DIRECTORY, fd))
             if len(self._open) >= self._most:
-                self._forget(self._most // 2)
+                self._forget(self._most - self._most // 8 - 1)
             fd = self._open.setdefault(above, fd)  # another thread may have been faster
         return fd
 
@@ -166,9 +166,11 @@ class DirectoryRoot:
         return os.open(name, flags, dir_fd=directory)
 
     def _forget(self, kept: int) -> None:
-        """Keep only the latest directories, and the top. Who works with another has it still."""
-        others = list(self._open)[1:]
-        for path in others[: max(0, len(others) - kept)]:
+        """Keep so many besides the top: the first, which most paths begin with and every pass over
+        a tree comes to again, and some of the latest, below which the next ones are. Who works with
+        another has it still."""
+        others, latest = list(self._open)[1:], (kept + 3) // 4
+        for path in others[kept - latest : max(kept, len(others)) - latest]:
             self._open.pop(path, None)
 
 

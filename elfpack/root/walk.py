@@ -13,6 +13,8 @@ LINK_LIMIT = 40
 """Links followed in one look-up. Source: Linux include/linux/namei.h, MAXSYMLINKS."""
 
 
+_SEARCHED = 0o111
+"""Mode of a directory that everybody may search."""
 _DIRECTORIES = ("", ".", "..")
 """Last components that only a directory can have."""
 
@@ -197,14 +199,15 @@ class Walker:
         must_be_directory = pending[0] in _DIRECTORIES
         while pending:
             name = pending.pop()
-            if name in ("", "."):
+            if name in _DIRECTORIES:
+                there = _same_or_above(root, here, name)
+                if isinstance(there, int):
+                    return there
+                here = there
                 continue
             if not here[1].is_directory:
                 return errno.ENOTDIR
             directory = f"{here[0]}/{here[2]}" if here[2] else ""
-            if name == "..":
-                here = _parent(root, directory)
-                continue
             node = root.node(directory, name)
             if isinstance(node, int):
                 return node
@@ -260,5 +263,16 @@ def _itself(root: Root, directory: str) -> tuple[str, Node, str]:
     return (above, _TOP if isinstance(node, int) else node, name)
 
 
-def _parent(root: Root, directory: str) -> tuple[str, Node, str]:
-    return _itself(root, directory.rpartition("/")[0])
+def _same_or_above(
+    root: Root, here: tuple[str, Node, str], name: str
+) -> tuple[str, Node, str] | int:
+    """Where an empty name, ``.`` or ``..`` leads from a position, or the kernel's errno."""
+    if not name:
+        return here
+    if not here[1].is_directory:
+        return errno.ENOTDIR
+    directory = f"{here[0]}/{here[2]}" if here[2] else ""
+    # Source: Linux fs/namei.c, link_path_walk(): who may not search a directory gets neither.
+    if here[1].mode & _SEARCHED != _SEARCHED and root.node(directory, ".") == errno.EACCES:
+        return errno.EACCES
+    return here if name == "." else _itself(root, directory.rpartition("/")[0])

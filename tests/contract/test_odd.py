@@ -296,8 +296,9 @@ def test_umask(command: Command, here: Path) -> None:
 
 def test_a_directory_that_may_not_be_entered(here: Path) -> None:
     """``.`` and ``..`` behind it are as closed as all else in it."""
-    top = plant(here / "root", {"/closed/below/libx.so": static()})
-    for way in ("closed/below", "closed/./below", "closed/below/../below"):
+    top = plant(here / "root", {"/closed/below/libx.so": static(), "/open/libx.so": static()})
+    ways = ("closed/below", "closed/./below", "closed/below/../below", "closed/../open")
+    for way in ways:
         plant(top, {"/bin/other": program("libx.so", "libc.so.6", runpath=f"/{way}")})
         (top / "closed").chmod(0o600)
         try:

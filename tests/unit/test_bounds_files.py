@@ -165,7 +165,7 @@ def test_pieces_of_all_sparse_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 WAY = b"a/../" * 800
 LINKS = b"".join(link(b"l%d" % n, WAY + b"l%d" % (n + 1)) for n in range(30))
-LINKS += header(b"a", kind=b"5") + header(b"l30", kind=b"5")
+LINKS += header(b"a", kind=b"5", x100=b"0000755\0") + header(b"l30", kind=b"5")
 
 
 def test_links_on_the_way_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
