@@ -56,7 +56,8 @@ def read(file: bytes) -> Records:
         if not stat.S_ISREG(seen.st_mode) or seen.st_uid != os.geteuid() or seen.st_size > _LIMIT:
             return frozenset()
         with open(fd, "rb", closefd=False) as stream:
-            head, *lines = stream.read(_LIMIT).split(b"\n", 1)
+            # Python takes memory for all that is asked for.
+            head, *lines = stream.read(seen.st_size).split(b"\n", 1)
     except OSError:
         return frozenset()
     finally:
