@@ -195,7 +195,7 @@ def test_few_open_files(command: Command, limit: int, here: Path) -> None:
     if limit >= 20:
         _as_ever(command, ran, here)
     elif ran.status:
-        assert "too many open files" in ran.said("error")[0]
+        assert "too many open files (raise the limit of open files" in ran.said("error")[0]
         assert command.written is None or not (here / command.written).exists()
 
 
