@@ -18,7 +18,7 @@ from elfpack.blob import Source
 from elfpack.errors import InputError
 from elfpack.formats import manifests
 from elfpack.formats.container import ContainerConfig
-from elfpack.formats.manifests import Descriptor, Digest, Manifest, ManifestFault
+from elfpack.formats.manifests import MOST_IMAGES, Descriptor, Digest, Manifest, ManifestFault
 from elfpack.light import NamedTuple
 from elfpack.root.digests import Promised
 from elfpack.root.node import SYSTEM, Root
@@ -28,8 +28,6 @@ _LIMIT = 4 << 20
 """Bytes of a file of JSON; registries take as many."""
 _DEPTH = 8
 """Indexes in indexes."""
-_MOST = 4096
-"""Images and indexes that all indexes of a layout name together."""
 _BLOB = late.pattern(r"/?blobs/(sha256|sha512)/([0-9a-f]+)\Z")
 _PART = late.pattern(r"[0-9a-f]{64}(\.tar|\.json)?\Z")
 _MANIFEST, _INDEX = "/manifest.json", "/index.json"
@@ -135,8 +133,8 @@ class Layout:
         while pending:
             descriptor, name, depth = pending.pop()
             followed += 1
-            if followed > _MOST:
-                raise self._fault(_INDEX, f"leads to more than {_MOST} images and indexes")
+            if followed > MOST_IMAGES:
+                raise self._fault(_INDEX, f"leads to more than {MOST_IMAGES} images and indexes")
             path = descriptor.digest.path
             name = descriptor.name or name
             if descriptor.attestation:
