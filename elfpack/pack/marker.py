@@ -34,11 +34,6 @@ def identity(path: bytes) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def is_marked(path: bytes) -> bool:
-    """Whether elfpack has written a tree there before."""
-    return bool(known(path))
-
-
 def known(path: bytes) -> Records:
     """What elfpack wrote at a place. Nothing, if the list is not the user's own."""
     file = _beside(path)

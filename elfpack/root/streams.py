@@ -201,7 +201,7 @@ class Budget:
                 f"unpacks to more than {_shown(self._limit)}",
                 path=self._label,
                 hint="if it is no bomb, allow more: --max-unpacked "
-                f"{_shown(2 * self._limit).replace(' ', '').removesuffix('iB')}",
+                f"{_shown(2 * self._limit).replace(' ', '').removesuffix('iB').removesuffix('bytes')}",
             )
 
 
