@@ -61,7 +61,7 @@ class Layout:
             InputError: it is the rest of an image, or a broken one.
         """
         parts = self._parts()
-        raw = self._small(_MANIFEST)
+        raw = self._top(_MANIFEST, parts)
         saved = None
         if raw is not None:
             try:
@@ -71,7 +71,7 @@ class Layout:
                     raise self._broken(_MANIFEST, e) from e
         if saved is not None:
             return self._docker(saved)
-        if (raw := self._small(_INDEX)) is not None and parts:
+        if parts and (raw := self._top(_INDEX, parts)) is not None:
             return self._oci(raw)
         if parts:
             raise InputError(
@@ -205,9 +205,12 @@ class Layout:
         finally:
             source.close()
 
-    def _small(self, path: str) -> bytes | None:
+    def _top(self, path: str, parts: str | None) -> bytes | None:
+        """A file at the top; a large one is none of an image's, unless the rest is of an image."""
         place = self._walker.find(path)
-        if isinstance(place, int) or not place.node.is_regular or place.node.size > _LIMIT:
+        if isinstance(place, int) or not place.node.is_regular:
+            return None
+        if place.node.size > _LIMIT and not parts:
             return None
         return self._blob(path, None)
 
