@@ -341,7 +341,9 @@ def test_a_bomb(tmp_path: Path) -> None:
     assert "unpacks to more than 8 MiB" in line
     assert line.endswith("--max-unpacked 16M)")
     (line,) = command("check", "--max-unpacked", "10", bomb).err
-    assert line.endswith("unpacks to more than 10 bytes (if it is no bomb, allow more: --max-unpacked 20)")
+    assert line.endswith(
+        "unpacks to more than 10 bytes (if it is no bomb, allow more: --max-unpacked 20)"
+    )
     assert command("check", "--max-unpacked", "41m", bomb).status == 0
     with pytest.raises(InputError, match="unpacks to more than 1 MiB"):
         elfpack.check(bomb, max_unpacked=1 << 20)
