@@ -197,11 +197,12 @@ class Budget:
         """
         self._spent += size
         if self._spent > self._limit:
+            number, unit = _shown(2 * self._limit).split()
+            more = number + unit.removesuffix("iB").removesuffix("bytes")
             raise InputError(
                 f"unpacks to more than {_shown(self._limit)}",
                 path=self._label,
-                hint="if it is no bomb, allow more: --max-unpacked "
-                f"{_shown(2 * self._limit).replace(' ', '').removesuffix('iB').removesuffix('bytes')}",
+                hint=f"if it is no bomb, allow more: --max-unpacked {more}",
             )
 
 
