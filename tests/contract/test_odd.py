@@ -229,6 +229,8 @@ def test_little_memory(command: Command, megabytes: int, here: Path) -> None:
     assert b"Traceback" not in ran.stderr
     assert ran.status in (0, 2)
     assert ran.status == 0 or ran.said("error")
+    for line in ran.said("error"):
+        assert "out of memory" not in line or "ulimit -v" in line
 
 
 @pytest.mark.parametrize("command", rows(COMMANDS))
