@@ -18,6 +18,10 @@ _TROUBLE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
 them."""
 
 
+MORE_FILES = "raise the limit of open files, ulimit -n"
+"""What to do where there are too many."""
+
+
 def refuse_trouble(error: OSError, path: str, what: str = "cannot be read") -> None:
     """What is our own trouble, not that of the file at ``path``, is no answer.
 
@@ -29,7 +33,7 @@ def refuse_trouble(error: OSError, path: str, what: str = "cannot be read") -> N
         raise TroubleError(
             f"{what}: {os.strerror(number).lower()}",
             path=path or "/",
-            hint="raise the limit of open files, ulimit -n"
+            hint=MORE_FILES
             if number in (errno.EMFILE, errno.ENFILE)
             else "check the disk and the memory",
         ) from error

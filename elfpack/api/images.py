@@ -10,9 +10,6 @@ from elfpack.api.session import Session
 from elfpack.checking.probe import probe
 from elfpack.root.archive import Tree, open_root
 
-_LONGEST = 128 << 10
-"""Bytes of a variable: the kernel starts nothing with a longer one. Source: MAX_ARG_STRLEN."""
-
 
 class Image(NamedTuple):
     """One of them, open until the next is asked for."""
@@ -51,6 +48,6 @@ def _session(tree: Tree) -> Session:
     return Session(
         tree.root,
         cwd=tree.config.workdir or "/",
-        library_path=(tree.config.variable("LD_LIBRARY_PATH") or "")[:_LONGEST],
-        preload=(tree.config.variable("LD_PRELOAD") or "")[:_LONGEST],
+        library_path=tree.config.variable("LD_LIBRARY_PATH"),
+        preload=tree.config.variable("LD_PRELOAD"),
     )

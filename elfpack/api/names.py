@@ -23,7 +23,7 @@ def name(given: Name) -> str:
     """``given`` as the project's one kind of string.
 
     Raises:
-        RequestError: it is empty or has a NUL, and so names nothing.
+        RequestError: it is of another kind, or is empty or has a NUL, and so names nothing.
     """
     text = plain(given)
     if not text or "\0" in text or not _has_bytes(text):
@@ -32,11 +32,18 @@ def name(given: Name) -> str:
 
 
 def plain(given: Name) -> str:
-    """``given`` as text, whether or not it can be a name."""
+    """``given`` as text, whether or not it can be a name.
+
+    Raises:
+        RequestError: it is of another kind.
+    """
     try:
         return decode(os.fsencode(given))
     except UnicodeEncodeError:
         return os.fspath(given)
+    except TypeError:
+        hint = "give a text or a pathlib.Path"
+        raise RequestError(f"{given!r} is no path", hint=hint) from None
 
 
 def _has_bytes(text: str) -> bool:
@@ -52,7 +59,8 @@ def names(given: Iterable[Name], what: str) -> tuple[str, ...]:
     """Several of them.
 
     Raises:
-        RequestError: it is one text, whose letters would be taken for names.
+        RequestError: it is one text, whose letters would be taken for names, or one of them is no
+            name.
     """
     return tuple(name(one) for one in several(given, what))
 

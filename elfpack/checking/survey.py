@@ -23,9 +23,6 @@ from elfpack.loader.records import Hit, Kind, Via
 from elfpack.loader.resolve import Options, Resolver
 from elfpack.root.node import Root
 
-_LONGEST = 128 << 10
-"""Bytes of a variable: the kernel starts nothing with a longer one. Source: MAX_ARG_STRLEN."""
-
 
 class Survey:
     """What the rules look at."""
@@ -37,7 +34,7 @@ class Survey:
         self.options = options
         self.config = config
         self.found = found
-        path = (config.variable("PATH") or "")[:_LONGEST]
+        path = config.variable("PATH")
         self.search_path = tuple(dict.fromkeys(path.split(":"))) if path else SEARCH_PATH
         """PATH, in the container."""
         self.commands = {
@@ -112,9 +109,9 @@ def survey(root: Root, config: ContainerConfig) -> Survey:
     resolver = Resolver(root)
     user = config.user.partition(":")[0]
     options = Options(
-        library_path=(config.variable("LD_LIBRARY_PATH") or "")[:_LONGEST],
+        library_path=config.variable("LD_LIBRARY_PATH"),
         cwd=config.workdir or "/",
-        preload=(config.variable("LD_PRELOAD") or "")[:_LONGEST],
+        preload=config.variable("LD_PRELOAD"),
         preload_file=True,
         secure=user not in ("", "0", "root"),  # root gains nothing by a set-id program
     )

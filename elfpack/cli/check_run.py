@@ -43,8 +43,6 @@ def _standard_input(most: int | None) -> Report:
         raise RequestError(
             "a terminal", path="standard input", hint="name ROOTFS, or pipe a tar into elfpack"
         )
-    if sys.stdin is None:
-        raise InputError("is closed", path="standard input", hint="pipe a tar into elfpack")
     try:
         return check_stream(os.dup(0), "standard input", max_unpacked=most)
     except OSError as e:

@@ -21,7 +21,7 @@ def status_of(error: BaseException, talk: Talk) -> int:
         _let_go()  # the reader has seen enough
         return 0
     elif isinstance(error, MemoryError) or _is_lack(error):
-        talk.error("out of memory (name fewer or smaller files)")
+        talk.error("out of memory (raise the limit, ulimit -v, or name fewer files)")
     elif isinstance(error, ImportError):
         talk.error(f"a module cannot be loaded: {error} ({LOADING})")
     elif isinstance(error, OSError):  # click's own output: help and version

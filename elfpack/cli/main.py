@@ -76,7 +76,7 @@ def run(argv: list[str]) -> int:
             sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.ClickException as e:
-        talk.error(_usage(e))
+        talk.error(_usage(e, argv))
         return 2
     except SystemExit:  # so click leaves when the reader of what it prints has seen enough
         return status_of(BrokenPipeError(), talk)
@@ -86,9 +86,10 @@ def run(argv: list[str]) -> int:
         return status_of(e, talk)
 
 
-def _usage(error: click.ClickException) -> str:
+def _usage(error: click.ClickException, argv: list[str]) -> str:
     text = error.format_message().rstrip(".")
     text = " ".join(text.split())
-    where = getattr(error, "ctx", None)
-    command = where.command_path if where is not None else "elfpack"
+    # click does not tell where an option lacks its value; what stands before a command takes none.
+    word = next((word for word in argv if not word.startswith("-")), "")
+    command = f"elfpack {word}" if word in COMMANDS else "elfpack"
     return f"{text} ('{command} --help' tells what there is)"

@@ -34,7 +34,8 @@ class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
         digits = value.rstrip("KMGTkmgt")
         unit = value[len(digits) :].upper()
-        if not (digits.isascii() and digits.isdigit() and len(digits) < 12) or unit not in _UNITS:
+        is_number = digits.isascii() and digits.isdigit() and len(digits) < 12
+        if not is_number or not int(digits) or unit not in _UNITS:
             self.fail(f"{text(value)!r} is no size: write 512M or 4G")
         return int(digits) << _UNITS[unit]
 

@@ -14,13 +14,12 @@ from elfpack.elf.file import ElfFile, Filter, Malformed
 from elfpack.elf.layout import ElfFault, Layout, read_head
 from elfpack.elf.strings import Strings, read_strings
 from elfpack.light import TYPE_CHECKING
-from elfpack.paths import decode
+from elfpack.paths import PATH_LIMIT, decode
 
 if TYPE_CHECKING:
     from typing import Final
 
 
-_PATH_MAX = 4096
 _PAGE = 4096
 """The smallest page of any machine: what a file lacks of its last one reads as zeros."""
 
@@ -166,7 +165,7 @@ def _interpreter(source: Source, layout: Layout, head: bytes) -> str:
     """
     at, columns = layout.parts.interpreter, layout.encoding.columns
     start, size = layout.fields[at + columns.offset], layout.fields[at + columns.filesz]
-    if size < 2 or size > _PATH_MAX:
+    if size < 2 or size > PATH_LIMIT:
         raise ElfFault(f"ELF file with an interpreter name of {size} bytes (PT_INTERP)")
     raw = head[start : start + size]
     if len(raw) < size:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from elfpack.light import NamedTuple
 
+_LONGEST = 128 << 10
+"""Bytes of a variable: the kernel starts nothing with a longer one. Source: MAX_ARG_STRLEN."""
+
 
 class ContainerConfig(NamedTuple):
     """How a container of an image starts."""
@@ -20,11 +23,11 @@ class ContainerConfig(NamedTuple):
     architecture: str = ""
     """As Go names it: ``amd64``."""
 
-    def variable(self, name: str) -> str | None:
-        """The value that programs see; of several the last."""
-        found = None
+    def variable(self, name: str) -> str:
+        """The value that programs see; of several the last. Empty if there is none."""
+        found = ""
         for text in self.env:
             key, equals, value = text.partition("=")
             if equals and key == name:
                 found = value
-        return found
+        return found[:_LONGEST]

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
 from elfpack.light import TYPE_CHECKING, NamedTuple
-from elfpack.paths import decode, encode
+from elfpack.paths import PATH_LIMIT, decode, encode
 
 if TYPE_CHECKING:
     from typing import Final
@@ -29,8 +29,6 @@ _EXTENSION_MAGIC: Final = 0xEAA42174
 _TAG_HWCAPS = 1
 _NAMED_HWCAPS = 1 << 62
 _ISA_MASK = 0x3FF
-_LONGEST = 4096
-"""Bytes of a name or path: longer ones lead to no file, and thousands may share one string."""
 
 
 class LdCache:
@@ -101,7 +99,7 @@ class LdCache:
 
         Source: glibc elf/dl-cache.c, search_cache().
         """
-        wanted = rank(encode(name)[:_LONGEST])
+        wanted = rank(encode(name)[:PATH_LIMIT])
         # A damaged cache may have thousands of entries that are equal to thousands of names.
         key = (*wanted, flags, hwcaps, isa, legacy)
         if key not in self._answers:
@@ -201,8 +199,9 @@ class LdCache:
         start = self._base + offset
         if (offset if self._new else start) >= len(self._raw):
             return None
-        end = self._raw.find(b"\0", start, start + _LONGEST)
-        return self._raw[start : start + _LONGEST if end < 0 else end]
+        # A longer one leads to no file, and thousands may share one string.
+        end = self._raw.find(b"\0", start, start + PATH_LIMIT)
+        return self._raw[start : start + PATH_LIMIT if end < 0 else end]
 
     def _word(self, at: int) -> int:
         if at + 4 > len(self._raw):
@@ -233,8 +232,8 @@ class LdCache:
         for offset in self._listed():
             if offset >= len(self._raw):
                 break
-            end = self._raw.find(b"\0", offset, offset + _LONGEST)
-            name = self._raw[offset : end if end >= 0 else offset + _LONGEST]
+            end = self._raw.find(b"\0", offset, offset + PATH_LIMIT)
+            name = self._raw[offset : end if end >= 0 else offset + PATH_LIMIT]
             while at < len(active) and active[at][0] < name:
                 at += 1
             if at < len(active) and active[at][0] == name:

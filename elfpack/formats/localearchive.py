@@ -32,7 +32,7 @@ _NAME = 3 * 4
 _RECORD = 4 + len(CATEGORIES) * 8
 _MOST_NAMES = 1 << 20
 _MOST_TEXT = 16 << 20
-_LONGEST = 16 << 20
+LONGEST = 16 << 20
 """Bytes of a category; the largest of glibc's own has three million."""
 _CODESET = 14
 """The number of CODESET among the items of LC_CTYPE. Source: glibc locale/langinfo.h."""
@@ -94,7 +94,7 @@ def read_locale(read: Read, archive: Archive, name: str) -> dict[str, bytes]:
     record = _exactly(read, archive.names[name], 1, _RECORD, 1, f"the record of {name}")
     places = struct.iter_unpack(f"{archive.order}II", record[4:])
     return {
-        category: _exactly(read, offset, length, 1, _LONGEST, f"{category} of {name}")
+        category: _exactly(read, offset, length, 1, LONGEST, f"{category} of {name}")
         for category, (offset, length) in zip(CATEGORIES, places, strict=True)
         if category and length
     }

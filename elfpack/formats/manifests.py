@@ -19,8 +19,10 @@ _DIGEST = late.pattern(r"(sha256|sha512):([0-9a-f]{64}|[0-9a-f]{128})\Z")
 _LENGTH = {"sha256": 64, "sha512": 128}
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _ATTESTATION = "vnd.docker.reference.type"
-_MOST = 4096
-"""Images of an archive, manifests of an index: no engine takes as many."""
+MOST_IMAGES = 4096
+"""Images of an archive, and what its indexes name together: no engine takes as many."""
+_MOST_TEXTS = 4096
+"""Tags of an image, variables, words of a command."""
 _MOST_LAYERS = 500
 """Linux mounts no more on each other. Source: fs/overlayfs/params.h, OVL_MAX_STACK."""
 
@@ -83,7 +85,7 @@ def docker_manifest(raw: bytes) -> tuple[Saved, ...]:
         ManifestFault: it is no such file.
     """
     rows = _json(raw)
-    if not isinstance(rows, list) or not rows or len(rows) > _MOST:
+    if not isinstance(rows, list) or not rows or len(rows) > MOST_IMAGES:
         raise ManifestFault("no list of images")
     found = []
     for row in rows:
@@ -100,7 +102,7 @@ def index(raw: bytes) -> tuple[Descriptor, ...]:
     Raises:
         ManifestFault: it is none.
     """
-    return _descriptors(_object(raw), "manifests", _MOST)
+    return _descriptors(_object(raw), "manifests", MOST_IMAGES)
 
 
 def is_index(descriptor: Descriptor, raw: bytes) -> bool:
@@ -191,7 +193,7 @@ def _object(raw: bytes) -> dict[str, Any]:
     return document
 
 
-def _texts(row: dict[str, Any], key: str, most: int = _MOST) -> tuple[str, ...]:
+def _texts(row: dict[str, Any], key: str, most: int = _MOST_TEXTS) -> tuple[str, ...]:
     """A list of texts; absent and null stand for an empty one."""
     values = row.get(key)
     if values is None:

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from elfpack.blob import let_go
+from elfpack.blob import MORE_FILES, let_go
 from elfpack.errors import OutputError, RequestError
 from elfpack.pack import exchange, leftover, marker
 from elfpack.paths import decode, encode
@@ -271,6 +271,8 @@ def fault(error: OSError | ValueError, output: str) -> OutputError:
         errno.ENOSPC: "make room and run again",
         errno.EDQUOT: "make room and run again",
         errno.EFBIG: "raise the limit for the size of files, ulimit -f",
+        errno.EMFILE: MORE_FILES,
+        errno.ENFILE: MORE_FILES,
         errno.ENAMETOOLONG: "name a shorter one",
         errno.EBADF: "open standard output, or write to a file",
         errno.EACCES: "name a place that you may write",

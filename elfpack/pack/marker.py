@@ -34,11 +34,6 @@ def identity(path: bytes) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def is_marked(path: bytes) -> bool:
-    """Whether elfpack has written a tree there before."""
-    return bool(known(path))
-
-
 def known(path: bytes) -> Records:
     """What elfpack wrote at a place. Nothing, if the list is not the user's own."""
     file = _beside(path)
@@ -56,7 +51,8 @@ def read(file: bytes) -> Records:
         if not stat.S_ISREG(seen.st_mode) or seen.st_uid != os.geteuid() or seen.st_size > _LIMIT:
             return frozenset()
         with open(fd, "rb", closefd=False) as stream:
-            head, *lines = stream.read(_LIMIT).split(b"\n", 1)
+            # Python takes memory for all that is asked for.
+            head, *lines = stream.read(seen.st_size).split(b"\n", 1)
     except OSError:
         return frozenset()
     finally:

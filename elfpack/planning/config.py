@@ -122,6 +122,8 @@ def _text(text: str) -> str:
 def _list(texts: Sequence[str]) -> Sequence[str]:
     if isinstance(texts, str):  # its letters would be taken for members
         raise RequestError("is one text", path=texts or "''", hint="give a list")
+    if not isinstance(texts, Iterable):
+        raise RequestError(f"cannot be {texts!r}", path="ImageConfig", hint="give a list")
     return texts
 
 
@@ -133,20 +135,22 @@ def _words(texts: Sequence[str], *, may_be_empty: bool = False) -> tuple[str, ..
 
 
 def _named(values: Mapping[str, str], what: str) -> dict[str, str]:
-    for name in values:
+    if not isinstance(values, Mapping):
+        raise RequestError(f"cannot be {values!r}", path="ImageConfig", hint="give a dict")
+    for name in map(_text, values):
         if not name or "=" in name:
             raise RequestError(f"no name of a {what}", path=name or "''", hint="write NAME=VALUE")
-    return {_text(name): _text(value) for name, value in values.items()}
+    return {name: _text(value) for name, value in values.items()}
 
 
 def _path(text: str, what: str) -> str:
-    if not text.startswith("/") or ".." in components(text):
+    if not _text(text).startswith("/") or ".." in components(text):
         raise RequestError(
             f"a {what} is an absolute path without '..'",
             path=text or "''",
             hint=f"write {normal(text)}" if text else "leave it out for /",
         )
-    return normal(_text(text))
+    return normal(text)
 
 
 def _volume(text: str) -> str:
@@ -172,7 +176,7 @@ def is_number(text: str) -> bool:
 
 
 def _ports(text: str) -> Iterable[str]:
-    match = _PORT.fullmatch(text)
+    match = _PORT.fullmatch(_text(text))
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if match is None or not 0 < first <= last <= _LAST_PORT:
         raise RequestError(
@@ -183,7 +187,7 @@ def _ports(text: str) -> Iterable[str]:
 
 
 def _signal(text: str) -> str:
-    if is_number(text):
+    if is_number(_text(text)):
         if len(text) <= 3 and 0 < int(text) <= _LAST_SIGNAL:
             return str(int(text))
     elif not text:

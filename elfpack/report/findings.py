@@ -49,10 +49,13 @@ def unread(report: Report) -> Iterator[str]:
     """What could not be judged."""
     for tree in report.trees:
         if tree.unread:
-            others = f" and {len(tree.unread) - 1} more" if len(tree.unread) > 1 else ""
+            several = len(tree.unread) > 1
+            which = (
+                f"{tree.unread[0]} and {len(tree.unread) - 1} more" if several else tree.unread[0]
+            )
             yield (
-                f"{report.path}: {_image(report, tree)}{tree.unread[0]}{others} may not be read, "
-                "and is not judged (run as a user who may)"
+                f"{report.path}: {_image(report, tree)}{which} may not be read, and "
+                f"{'are' if several else 'is'} not judged (run as a user who may)"
             )
 
 

@@ -18,7 +18,7 @@ from elfpack.blob import Source
 from elfpack.errors import InputError
 from elfpack.formats import manifests
 from elfpack.formats.container import ContainerConfig
-from elfpack.formats.manifests import Descriptor, Digest, Manifest, ManifestFault
+from elfpack.formats.manifests import MOST_IMAGES, Descriptor, Digest, Manifest, ManifestFault
 from elfpack.light import NamedTuple
 from elfpack.root.digests import Promised
 from elfpack.root.node import SYSTEM, Root
@@ -28,8 +28,6 @@ _LIMIT = 4 << 20
 """Bytes of a file of JSON; registries take as many."""
 _DEPTH = 8
 """Indexes in indexes."""
-_MOST = 4096
-"""Images and indexes that all indexes of a layout name together."""
 _BLOB = late.pattern(r"/?blobs/(sha256|sha512)/([0-9a-f]+)\Z")
 _PART = late.pattern(r"[0-9a-f]{64}(\.tar|\.json)?\Z")
 _MANIFEST, _INDEX = "/manifest.json", "/index.json"
@@ -63,7 +61,7 @@ class Layout:
             InputError: it is the rest of an image, or a broken one.
         """
         parts = self._parts()
-        raw = self._small(_MANIFEST)
+        raw = self._top(_MANIFEST, parts)
         saved = None
         if raw is not None:
             try:
@@ -73,7 +71,7 @@ class Layout:
                     raise self._broken(_MANIFEST, e) from e
         if saved is not None:
             return self._docker(saved)
-        if (raw := self._small(_INDEX)) is not None and parts:
+        if parts and (raw := self._top(_INDEX, parts)) is not None:
             return self._oci(raw)
         if parts:
             raise InputError(
@@ -135,8 +133,8 @@ class Layout:
         while pending:
             descriptor, name, depth = pending.pop()
             followed += 1
-            if followed > _MOST:
-                raise self._fault(_INDEX, f"leads to more than {_MOST} images and indexes")
+            if followed > MOST_IMAGES:
+                raise self._fault(_INDEX, f"leads to more than {MOST_IMAGES} images and indexes")
             path = descriptor.digest.path
             name = descriptor.name or name
             if descriptor.attestation:
@@ -207,9 +205,12 @@ class Layout:
         finally:
             source.close()
 
-    def _small(self, path: str) -> bytes | None:
+    def _top(self, path: str, parts: str | None) -> bytes | None:
+        """A file at the top; a large one is none of an image's, unless the rest is of an image."""
         place = self._walker.find(path)
-        if isinstance(place, int) or not place.node.is_regular or place.node.size > _LIMIT:
+        if isinstance(place, int) or not place.node.is_regular:
+            return None
+        if place.node.size > _LIMIT and not parts:
             return None
         return self._blob(path, None)
 

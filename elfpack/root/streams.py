@@ -174,10 +174,9 @@ class Budget:
         Raises:
             RequestError: it is no number above 0.
         """
-        if most is not None and most < 1:
-            raise RequestError(
-                f"nothing unpacks to {most} bytes", hint="allow more, or leave it out"
-            )
+        if most is not None and not (isinstance(most, int) and most > 0):
+            hint = "give a number of bytes, or leave it out"
+            raise RequestError(f"cannot be {most!r}", path="max_unpacked", hint=hint)
         self._label = label
         self._limit = UNPACKED if most is None else most
         self._is_fixed = most is not None
@@ -198,11 +197,12 @@ class Budget:
         """
         self._spent += size
         if self._spent > self._limit:
+            number, unit = _shown(2 * self._limit).split()
+            more = number + unit.removesuffix("iB").removesuffix("bytes")
             raise InputError(
                 f"unpacks to more than {_shown(self._limit)}",
                 path=self._label,
-                hint="if it is no bomb, allow more: --max-unpacked "
-                f"{_shown(2 * self._limit).replace(' ', '').removesuffix('iB')}",
+                hint=f"if it is no bomb, allow more: --max-unpacked {more}",
             )
 
 

@@ -9,6 +9,7 @@ from elfpack.errors import RequestError
 from elfpack.formats import pem
 from elfpack.light import TYPE_CHECKING
 from elfpack.paths import join, parent
+from elfpack.root.walk import LINK_LIMIT
 from elfpack.runtime.module import (
     AddBytes,
     AddFile,
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 _MOST = 16 << 20
 """Bytes of a bundle; a large one has 300,000."""
-_LINKS = 40
-"""Links followed on the way to a file, as Linux does."""
 # Source: openssl crypto/x509/by_dir.c, get_cert_by_subject_ex().
 _HASHED = late.pattern(r"[0-9a-f]{8}\.[0-9]+\Z")
 _MOZILLA = "libnssckbi.so"
@@ -233,7 +232,7 @@ def _way(view: View, path: str) -> tuple[list[tuple[str, str]], str]:
     while (target := view.link(last)) is not None:
         links.append((last, target))
         last = join(parent(last), target)
-        if len(links) > _LINKS:
+        if len(links) > LINK_LIMIT:
             return [], path
     return links, last
 

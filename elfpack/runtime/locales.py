@@ -31,7 +31,6 @@ _ALIASES = "/usr/share/locale/locale.alias"
 _BUILT_IN = ("C", "POSIX")
 _NAME = late.pattern(r"[A-Za-z0-9][A-Za-z0-9_.@+-]{0,200}\Z")
 _MESSAGES = "LC_MESSAGES"
-_LONGEST = 16 << 20
 _ALIKE = 0.75
 """Less, and C.utf8 looks like every other one."""
 
@@ -156,7 +155,7 @@ def _in_directories(view: View, top: str, name: str) -> _Locale | None:
     wanted = localearchive.split(name).codeset
     for candidate in localearchive.candidates(name):
         directory = join(top, candidate)
-        ctype = view.read(join(directory, "LC_CTYPE"), _LONGEST)
+        ctype = view.read(join(directory, "LC_CTYPE"), localearchive.LONGEST)
         if ctype is None:
             continue
         charset = localearchive.charset(ctype) or ""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from elfpack.formats.strace import Call, Ended, Name, Started, events, starts
 from elfpack.light import TYPE_CHECKING, NamedTuple
-from elfpack.paths import basename
+from elfpack.paths import PATH_LIMIT, basename
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -32,8 +32,6 @@ _MAKING = frozenset(
         *("rename", "renameat", "renameat2"),
     )
 )
-_LONGEST = 4096
-"""Characters of a path that names are joined to."""
 _DESCRIPTORS = 256
 _PROCESSES = 4096
 """Processes, and descriptors of each, that are kept in mind."""
@@ -173,7 +171,7 @@ class _Reader:
             self._begun(process, path)
         elif call.name == "chdir" and path is not None:
             self._use(path, "found", process)
-        process.directory = path if path is None or len(path) < _LONGEST else None
+        process.directory = path if path is None or len(path) < PATH_LIMIT else None
 
     def _begun(self, process: _Process, directory: str) -> None:
         """The directory of a process that has not changed it: that in which the run began."""
@@ -189,7 +187,7 @@ class _Reader:
             if made is not None:
                 self._make(process, made)
         elif call.name == "chroot":
-            if len(path) <= _LONGEST and len(self.tops) < _MOST_TOPS:
+            if len(path) <= PATH_LIMIT and len(self.tops) < _MOST_TOPS:
                 process.top = path
                 self.tops[path] = None
         elif call.names[0].text:  # else it looks at what is open
@@ -244,7 +242,7 @@ class _Reader:
             self._directory(process, name)
             return process.top + name.text
         base = self._directory(process, name)
-        if base is None or len(base) >= _LONGEST or not name.text:
+        if base is None or len(base) >= PATH_LIMIT or not name.text:
             return base
         return f"{base.rstrip('/')}/{name.text}" if base else name.text
 

@@ -451,8 +451,13 @@ def test_unreadable(tmp_path: Path) -> None:
 def test_file_that_may_not_be_read(root: Path) -> None:
     (root / "bin/app").chmod(0o111)
     ran = check(root, preexec=obey_permissions)
-    assert "/bin/app may not be read" in ran.said("warning")[0]
+    assert "/bin/app may not be read, and is not judged" in ran.said("warning")[0]
     assert ran.status == 1
+    for name in ("a", "b"):
+        plant(root, {f"bin/{name}": static()})
+        (root / "bin" / name).chmod(0o111)
+    ran = check(root, preexec=obey_permissions)
+    assert "/bin/a and 2 more may not be read, and are not judged" in ran.said("warning")[0]
 
 
 def test_nothing_of_it_may_be_read(root: Path) -> None:

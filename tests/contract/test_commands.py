@@ -144,7 +144,8 @@ USAGES = [
     Usage("unknown format of deps", ["deps", "--format", "yaml", ENV], ["yaml", "ldd", "json"]),
     Usage("unknown format of layer", ["layer", "--format", "yaml", ENV], ["yaml", "json"]),
     Usage("no output", ["layer", ENV], ["-o"]),
-    Usage("option without value", ["layer", ENV, "-o"], ["-o"]),
+    Usage("flag before a command", ["-q", "deps", "--why"], ["--why", "'elfpack deps --help'"]),
+    Usage("option without value", ["layer", ENV, "-o"], ["-o", "'elfpack layer --help'"]),
     Usage(
         "unknown module",
         ["layer", ENV, "--dry-run", "--with", "nsss"],

@@ -393,6 +393,14 @@ def test_why_has_its_own_format(root: Path) -> None:
     one_error(ran, 2, "--why")
 
 
+@pytest.mark.parametrize("program", ["/bin/good", "/bin/none"])
+def test_why_of_no_name(root: Path, program: str) -> None:
+    """A variable that a script did not set asks for nothing."""
+    ran = _deps(root, "--why", "", program)
+    assert one_error(ran, 2, "--why").startswith("names no library")
+    assert ran.out == []
+
+
 def test_dot_is_one_graph(root: Path) -> None:
     ran = _deps(root, "--format", "dot", "/bin/good", "/bin/static", "/bin/bad")
     assert ran.status == 1

@@ -195,7 +195,7 @@ def test_few_open_files(command: Command, limit: int, here: Path) -> None:
     if limit >= 20:
         _as_ever(command, ran, here)
     elif ran.status:
-        assert "too many open files" in ran.said("error")[0]
+        assert "too many open files (raise the limit of open files" in ran.said("error")[0]
         assert command.written is None or not (here / command.written).exists()
 
 
@@ -229,6 +229,8 @@ def test_little_memory(command: Command, megabytes: int, here: Path) -> None:
     assert b"Traceback" not in ran.stderr
     assert ran.status in (0, 2)
     assert ran.status == 0 or ran.said("error")
+    for line in ran.said("error"):
+        assert "out of memory" not in line or "ulimit -v" in line
 
 
 @pytest.mark.parametrize("command", rows(COMMANDS))

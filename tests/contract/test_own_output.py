@@ -9,6 +9,7 @@ import re
 import resource
 import signal
 import subprocess
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -141,6 +142,15 @@ def test_without_its_marker_a_tree_is_not_known(
 def test_a_marker_of_another_user_counts_for_nothing(here: Path) -> None:
     os.chown(here / MARKER, 12345, 12345)
     assert one_error(_layer(here), 2, "out/").startswith("is not empty")
+
+
+def test_a_marker_takes_its_own_size_of_memory(here: Path) -> None:
+    tracemalloc.start()
+    try:
+        assert marker.known(os.fsencode(here / "out"))
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_marker_alone_does_no_harm(here: Path) -> None:

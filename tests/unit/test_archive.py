@@ -529,6 +529,11 @@ IMAGES = {
         "layer.tar: no such file",
     ),
     "no JSON": ({**saved((None, (LOWER,))), "manifest.json": b"{"}, "manifest.json: is not"),
+    "a huge manifest": (
+        {**saved((None, (LOWER,))), "manifest.json": b" " * (4 << 20) + b"[]"},
+        "manifest.json: has 4194306 bytes, too many for JSON",
+    ),
+    "a huge index": ({**_oci(), "index.json": b" " * (4 << 20) + b"{}"}, "too many for JSON"),
     "deep JSON": ({**_oci(), "index.json": b"[" * 100_000}, "index.json: is not"),
     "no list": ({**_oci(), "index.json": b'{"manifests": 1}'}, "no list of manifests"),
     "nothing listed": ({**_oci(), "index.json": b'{"manifests": []}'}, "holds no image"),

@@ -340,6 +340,10 @@ def test_a_bomb(tmp_path: Path) -> None:
     (line,) = ran.err
     assert "unpacks to more than 8 MiB" in line
     assert line.endswith("--max-unpacked 16M)")
+    (line,) = command("check", "--max-unpacked", "10", bomb).err
+    assert line.endswith(
+        "unpacks to more than 10 bytes (if it is no bomb, allow more: --max-unpacked 20)"
+    )
     assert command("check", "--max-unpacked", "41m", bomb).status == 0
     with pytest.raises(InputError, match="unpacks to more than 1 MiB"):
         elfpack.check(bomb, max_unpacked=1 << 20)
@@ -348,14 +352,17 @@ def test_a_bomb(tmp_path: Path) -> None:
     assert elfpack.check(bomb).findings == ()
 
 
-@pytest.mark.parametrize("size", ["", "x", "4X", "-1", "1.5G", "٣", "9" * 13, "GG"])
+@pytest.mark.parametrize("size", ["", "x", "4X", "-1", "1.5G", "٣", "9" * 13, "GG", "0", "0K"])
 def test_no_size(size: str) -> None:
     assert command("check", "--max-unpacked", size, ".").status == 2
 
 
-def test_no_limit() -> None:
-    with pytest.raises(RequestError):
-        elfpack.check(".", max_unpacked=0)
+@pytest.mark.parametrize("most", [0, -1, "5", 1.5, float("nan")])
+def test_no_limit(most: Any) -> None:
+    with pytest.raises(RequestError, match="max_unpacked: cannot be"):
+        elfpack.check(".", max_unpacked=most)
+    with pytest.raises(RequestError, match="max_unpacked: cannot be"):
+        list(elfpack.images(".", max_unpacked=most))
 
 
 def test_what_an_archive_may_become(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,6 +95,23 @@ def test_value(field: str, value: Any, made: object) -> None:
         ("stop_signal", "-9"),
         ("stop_signal", "9" * 5000),
         ("stop_signal", "RTMIN+16"),
+        ("entrypoint", 5),
+        ("cmd", 5),
+        ("cmd", [5]),
+        ("cmd", b"x"),
+        ("env", ["A=B"]),
+        ("env", "A=B"),
+        ("env", {5: "x"}),
+        ("env", {"A": 5}),
+        ("user", 5),
+        ("user", None),
+        ("workdir", 5),
+        ("workdir", Path("/a")),
+        ("exposed_ports", 80),
+        ("exposed_ports", [80]),
+        ("labels", {"a": None}),
+        ("volumes", [Path("/a")]),
+        ("stop_signal", 9),
     ],
 )
 def test_no_value(field: str, value: Any) -> None:
