@@ -118,9 +118,9 @@ class Opened:
             if isinstance(self._root, DirectoryRoot):  # an archive has earned for all in it
                 self._budget.earn(path, source.size)
             plain = _plain(source, label, self._budget)
-            if plain is source:  # as large as it is
-                self._budget.spend(source.size)
-            root.add_layer(plain, label)
+            # What is not decompressed costs what is read to list it, for each image that has it.
+            spend = self._budget.spend if plain is source else None
+            root.add_layer(plain, label, spend=spend)
 
     @property
     def _is_stream(self) -> bool:

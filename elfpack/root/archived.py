@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 
 from elfpack.blob import Source
 from elfpack.errors import InputError
-from elfpack.formats.tar import Member, Segments, TarFault, members
+from elfpack.formats.tar import Member, Read, Segments, TarFault, members
 from elfpack.paths import PATH_LIMIT, encode
 from elfpack.root.entries import Entries
 from elfpack.root.node import Node
@@ -159,11 +159,20 @@ class ArchiveRoot:
 
     # How it is made
 
-    def add_layer(self, source: Source, label: str, *, whiteouts: bool = True) -> None:
-        """Put a tar over what is there. ``source`` is closed with the root.
+    def add_layer(
+        self,
+        source: Source,
+        label: str,
+        *,
+        whiteouts: bool = True,
+        spend: Callable[[int], None] | None = None,
+    ) -> None:
+        """Put a tar over what is there. ``source`` is closed with the root; ``spend`` is told of
+        the bytes that are read to list it.
 
         Raises:
-            InputError: it is no tar, a broken one, or has members that no engine would unpack.
+            InputError: it is no tar, a broken one, or has members that no engine would unpack; and
+                what ``spend`` raises.
         """
         number = len(self._layers)
         self._layers.append(source)
@@ -171,7 +180,8 @@ class ArchiveRoot:
         # above another is put in its place when all of them are seen.
         names: list[str] = []
         entries: list[int | str] = []
-        for member in self._members(source, label, number):
+        read = source.pread if spend is None else _counted(source.pread, spend)
+        for member in self._members(source, read, label, number):
             entry = self._entry(number, member) if member.type else member.link
             if whiteouts and _last(member.name).startswith(WHITEOUT):
                 if number:
@@ -184,11 +194,11 @@ class ArchiveRoot:
         for name, entry in zip(names, entries, strict=True):
             self._add(name, entry, label)
 
-    def _members(self, source: Source, label: str, number: int) -> Iterator[Member]:
+    def _members(self, source: Source, read: Read, label: str, number: int) -> Iterator[Member]:
         """The members of a layer, the parts of compressed ones kept while they pass by."""
         last = 0
         try:
-            for member in members(source.pread):
+            for member in members(read):
                 last = member.offset + member.size
                 if isinstance(source, Forward) and member.magic:
                     self._keep(source, member, number)
@@ -391,6 +401,15 @@ def _refused(member: str, what: str, label: str) -> InputError:
     return InputError(
         f"its member {member} {what}", path=label, hint="make the archive anew, without it"
     )
+
+
+def _counted(read: Read, spend: Callable[[int], None]) -> Read:
+    def counted(size: int, offset: int) -> bytes:
+        raw = read(size, offset)
+        spend(len(raw))
+        return raw
+
+    return counted
 
 
 def _drain(source: Forward, offset: int, label: str) -> None:

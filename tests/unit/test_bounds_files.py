@@ -428,7 +428,19 @@ def test_one_layer_many_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         elfpack.check(layout.lists(manifests))
     monkeypatch.setattr("elfpack.root.streams.UNPACKED", 1)
     with pytest.raises(InputError, match="unpacks to more than"):
-        elfpack.check(layout.lists([layout.image([layer] * (TIMES + 1))]))
+        elfpack.check(layout.lists([layout.image([layer] * 4 * TIMES)]))
+
+
+def test_many_images_on_one_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer that is not compressed is listed for each of them, and not read."""
+    monkeypatch.setattr("elfpack.root.streams.UNPACKED", 1)
+    layout = Layout(tmp_path)
+    base = layout.blob(tar((info("usr/big"), bytes(1 << 20))), "layer.v1.tar")
+    images = []
+    for number in range(2 * TIMES):
+        own = layout.blob(tar((info(f"app{number}"), b"x")), "layer.v1.tar")
+        images.append(layout.image([base, own]))
+    assert elfpack.check(layout.lists(images)).findings == ()
 
 
 @pytest.mark.parametrize(
