@@ -10,8 +10,14 @@ from elfpack.checking.survey import Survey
 from elfpack.loader.closure import Miss
 from elfpack.loader.identify import MUSL
 from elfpack.loader.records import Outcome, Probe, Refusal, Scope
+from elfpack.loader.search import Search
 from elfpack.paths import components
 from elfpack.root.walk import Walker
+
+_Met = tuple[str, str, "str | None"]
+"""What a search met: :meth:`Searches.why`."""
+_Known = tuple[dict[str, _Met], "str | None"]
+"""What the searches of one scope met, by name; the link on the way to one of its directories."""
 
 
 def said(number: int) -> str:
@@ -27,12 +33,22 @@ def broken_link(walker: Walker, path: str) -> str | None:
         entry = walker.find(way, follow=False)
         if isinstance(entry, int):
             return None
-        if entry.node.is_link:
-            end = walker.find(way)
-            if isinstance(end, int):
-                what = "which leads back to itself" if end == errno.ELOOP else "which is not there"
-                return f"{way} is a link to {entry.node.target}, {what}"
+        link = _leads_nowhere(walker, way) if entry.node.is_link else None
+        if link is not None:
+            return link
     return None
+
+
+def _leads_nowhere(walker: Walker, path: str) -> str | None:
+    """What a path names as a link that leads nowhere, told; None if it is something else."""
+    entry = walker.find(path, follow=False)
+    if isinstance(entry, int) or not entry.node.is_link:
+        return None
+    end = walker.find(path)
+    if not isinstance(end, int):
+        return None
+    what = "which leads back to itself" if end == errno.ELOOP else "which is not there"
+    return f"{path} is a link to {entry.node.target}, {what}"
 
 
 def library_words(judged: Judged, miss: Miss, wrong_class: str | None) -> str:
@@ -62,29 +78,60 @@ class Searches:
 
     def __init__(self, seen: Survey) -> None:
         self._seen = seen
-        self._known: dict[object, tuple[str, str, str | None]] = {}
+        self._known: dict[object, _Known] = {}
+        self._last: tuple[Scope, Search, _Known] | None = None
+        """Who lacks one name most often lacks others, and a scope may take long to look up."""
+        self._links: dict[str, str | None] = {}
+        """By a directory that is not there, the link on the way to it."""
 
-    def why(self, judged: Judged, name: str, scope: Scope) -> tuple[str, str, str | None]:
+    def why(self, judged: Judged, name: str, scope: Scope) -> _Met:
         """The code of the finding; what stands in the way, empty if nothing; and what the loader
         says of a wrong class, where that is all it met."""
         search = self._seen.resolver.search(judged.closure, judged.options)
-        key = (name, scope, search)
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = self._look(search.trail(name, scope))
-        return known
+        last = self._last
+        if last is None or last[0] is not scope or last[1] is not search:
+            key = scope, search
+            known = self._known.get(key) or self._known.setdefault(key, self._first(*key))
+            last = self._last = scope, search, known
+        names, link = last[2]
+        if name not in names:
+            names[name] = self._look(search, name, scope, link if "/" not in name else None)
+        return names[name]
 
-    def _look(self, probes: tuple[Probe, ...]) -> tuple[str, str, str | None]:
-        walker = self._seen.files.walker
+    def _first(self, scope: Scope, search: Search) -> _Known:
+        """What is known of a scope before any name: the first directory that a link keeps away."""
+        for directory in search.directories(scope):
+            link = self._link_above(search.system.absolute(directory).rstrip("/"))
+            if link is not None:
+                return {}, link
+        return {}, None
+
+    def _look(self, search: Search, name: str, scope: Scope, link: str | None) -> _Met:
+        probes = search.met(name, scope)
         for probe in probes:
             if probe.outcome is Outcome.SKIPPED and "wrong" in probe.detail:
                 return "wrong-machine", self._machine(probe), _class(probe)
         for probe in probes:
             if probe.outcome in (Outcome.MISSING, Outcome.END_OF_LIST):
-                link = broken_link(walker, probe.path)
-                if link is not None:
-                    return "dangling-link", link, None
-        return "missing-library", "", None
+                own = self._link(search.system.absolute(probe.path))
+                if own is not None:
+                    return "dangling-link", own, None
+        return ("missing-library", "", None) if link is None else ("dangling-link", link, None)
+
+    def _link(self, path: str) -> str | None:
+        """As :func:`broken_link`. A directory that is there has none on the way to it."""
+        above = path.rpartition("/")[0]
+        if isinstance(self._seen.files.walker.directory(above), int):
+            return self._link_above(above)
+        return _leads_nowhere(self._seen.files.walker, path)
+
+    def _link_above(self, directory: str) -> str | None:
+        walker = self._seen.files.walker
+        if not isinstance(walker.directory(directory), int):
+            return None
+        if directory not in self._links:
+            self._links[directory] = broken_link(walker, directory)
+        return self._links[directory]
 
     def _machine(self, probe: Probe) -> str:
         hit = self._seen.resolver.starter.open_hit(probe.path, probe.via.kind, self._seen.options)

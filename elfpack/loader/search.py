@@ -151,6 +151,17 @@ class Search:
         known: Dead = set() if dead is None else dead
         return tuple([probe for probe, _ in self._run(name, scope, known)])
 
+    def met(self, name: str, scope: Scope) -> tuple[Probe, ...]:
+        """The candidates of a :meth:`trail` that :meth:`find` looks at: without most of what is not
+        there, since there may be as many as names times directories."""
+        return tuple([probe for probe, _ in self._run(name, scope)])
+
+    def directories(self, scope: Scope) -> Iterator[str]:
+        """Those that names are looked for in, in order, each with a slash behind it."""
+        for places in self.rules.steps("", scope):
+            for element in places.elements:
+                yield element.directory
+
     def _run(
         self, name: str, scope: Scope, dead: Dead | None = None
     ) -> Iterator[tuple[Probe, Answer]]:

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from elfpack.blob import BytesSource, FileSource, Source, from_bytes
+from elfpack.checking import check
 from elfpack.elf import constants as c
 from elfpack.elf.constant import has
 from elfpack.elf.edit import strip
@@ -395,6 +396,19 @@ def test_many_names_in_many_directories(where: str, tag: str) -> None:
     ]
     assert root.asked < 20 * (len(paths) + len(names)) + 8000
     assert max(len(places) for _, places in closure.searched) <= 256
+
+
+@pytest.mark.parametrize("where", PATHS)
+def test_why_many_names_are_missing(where: str) -> None:
+    names = [f"lib{n}.so" for n in range(300)]
+    exe = elf(interpreter=LOADER, needed=names, rpath=":".join(PATHS[where]))
+    root = counting({"/exe": exe} | {f"/d/{n}/other": b"" for n in range(1000)})
+    root.add_link("/d/999/lib299.so", "gone.so")
+    findings = check(root).findings
+    is_there = where == "that are there"
+    kinds = ["missing-library"] * 299 + ["dangling-link" if is_there else "missing-library"]
+    assert [finding.code for finding in findings] == kinds
+    assert root.asked < 40 * (len(PATHS[where]) + len(names)) + 16_000
 
 
 def test_a_name_of_any_length() -> None:

@@ -125,6 +125,14 @@ CASES = [
         LOST.format("libx.so"),
     ),
     Case(
+        "link of a library's directory",
+        {**BASE, "/app": "exe needs=libx.so rpath=/none:/opt/l", "/opt/l": "-> /gone"},
+        "dangling-link",
+        "/app",
+        "libx.so is missing: /opt/l is a link to /gone, which is not there",
+        LOST.format("libx.so"),
+    ),
+    Case(
         "library of another machine",
         {**BASE, "/app": "exe needs=libx.so", "/lib64/libx.so": "lib machine=aarch64"},
         "wrong-machine",
