@@ -411,6 +411,17 @@ def test_why_many_names_are_missing(where: str) -> None:
     assert root.asked < 40 * (len(PATHS[where]) + len(names)) + 16_000
 
 
+def test_places_that_are_told_of_many_names() -> None:
+    names = [f"lib{n}.so" for n in range(3000)]
+    paths = ":".join(f"/d/{n}/" + "x/" * 500 for n in range(300))
+    root = counting({"/exe": elf(interpreter=LOADER, needed=names, rpath=paths)})
+    missing = Resolver(root).resolve("/exe", Options()).missing
+    assert [m.name for m in missing] == names
+    assert all(missing[n].searched == missing[0].searched for n in range(1000))
+    assert len(missing[0].searched) == 16
+    assert sum(len(place) for m in missing for place in m.searched) < 20_000_000
+
+
 def test_a_name_of_any_length() -> None:
     """It is no path, and is not copied for each directory."""
     name = "n" * 1_000_000
