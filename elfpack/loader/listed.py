@@ -18,6 +18,9 @@ _OFTEN = 4096
 _NAME_LIMIT = 255
 """Bytes of a name in a directory; a longer one is another error than a missing one."""
 
+_UNLISTED = (".", "..")
+"""Entries of every directory that are in no list."""
+
 
 class Listed:
     """The elements of a search path in which a name may be."""
@@ -50,7 +53,7 @@ class Listed:
             if self._tried < _OFTEN and not often:
                 return elements
             self._holding = self._listed()
-        if len(encode(name)) > _NAME_LIMIT:
+        if len(encode(name)) > _NAME_LIMIT or name in _UNLISTED:
             return elements
         numbers = self._holding.get(name, [])
         if self._always:

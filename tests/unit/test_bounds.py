@@ -411,6 +411,16 @@ def test_why_many_names_are_missing(where: str) -> None:
     assert root.asked < 40 * (len(PATHS[where]) + len(names)) + 16_000
 
 
+@pytest.mark.parametrize("count", [1, 3000])
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_name_that_is_in_no_list(name: str, count: int) -> None:
+    """A directory has it all the same, and the loader stops there, however much it looked for."""
+    names = [*[f"n{n}" for n in range(count)], name]
+    root = counting({"/exe": elf(interpreter=LOADER, needed=names, runpath="/d:/e"), "/d/x": b""})
+    closure = Resolver(root).resolve("/exe", Options())
+    assert [refusal.path for refusal in closure.refusals] == [f"/d/{name}"]
+
+
 def test_places_that_are_told_of_many_names() -> None:
     names = [f"lib{n}.so" for n in range(3000)]
     paths = ":".join(f"/d/{n}/" + "x/" * 500 for n in range(300))
