@@ -445,6 +445,21 @@ def test_a_name_of_any_length() -> None:
     assert sum(map(len, looks)) < 1_000_000
 
 
+def test_directories_of_long_names() -> None:
+    """With a name that makes too long a path of one of them, glibc looks no further."""
+    short, long = "libs.so", f"lib{'g' * 200}.so"
+    names = [*[f"n{n}" for n in range(2000)], long, short]
+    paths = [*[f"/d/{n}{'/.' * 1100}" for n in range(50)], "/d/0" + "/." * 1960, "/d/last"]
+    world = {"/exe": elf(interpreter=LOADER, needed=names, runpath=":".join(paths))}
+    world |= {f"/d/{n}/other": b"" for n in range(50)}
+    world |= {f"/d/last/{name}": elf(soname=name) for name in (short, long)}
+    resolver = Resolver(counting(world))
+    closure = resolver.resolve("/exe", Options())
+    assert [hit.path for hit in closure.hits[1:]] == [f"/d/last/{short}"]
+    looks = resolver.search(closure, Options())._looks
+    assert sum(map(len, looks)) < 40_000_000
+
+
 def test_tokens_make_no_endless_path() -> None:
     origin = "/" + "o" * 2000
     found = expand("$ORIGIN" * 10_000, Tokens(origin, "lib", None))
