@@ -7,6 +7,7 @@ where it can be anything else than missing.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Sequence
 
 from elfpack.loader.records import Element, SearchList
@@ -17,6 +18,9 @@ _OFTEN = 4096
 """Tries in one search path, after which it is worth to list its directories."""
 _NAME_LIMIT = 255
 """Bytes of a name in a directory; a longer one is another error than a missing one."""
+
+_UNLISTED = (".", "..")
+"""Entries of every directory that are in no list."""
 
 
 class Listed:
@@ -40,6 +44,9 @@ class Listed:
         """By a name, the numbers of the elements that hold it."""
         self._always: list[int] = []
         """The numbers of those that nothing is known of."""
+        self._long: list[tuple[int, int]] = []
+        """Length and number of those that make too long a path with some names, where that ends the
+        search in this path: each is longer than those before it."""
 
     def elements(self, name: str, *, often: bool = False) -> Sequence[Element]:
         """Those in which the search for a name has to look, in order. ``often``: it is worth to
@@ -50,28 +57,33 @@ class Listed:
             if self._tried < _OFTEN and not often:
                 return elements
             self._holding = self._listed()
-        if len(encode(name)) > _NAME_LIMIT:
+        if len(encode(name)) > _NAME_LIMIT or name in _UNLISTED:
             return elements
         numbers = self._holding.get(name, [])
-        if self._always:
-            numbers = sorted({*numbers, *self._always})
+        room = PATH_LIMIT - len(encode(name))
+        end = next((number for length, number in self._long if length >= room), None)
+        if self._always or end is not None:
+            numbers = sorted({*numbers, *self._always, *([] if end is None else [end])})
         return [elements[number] for number in numbers]
 
     def _listed(self) -> dict[str, list[int]]:
         holding: dict[str, list[int]] = {}
         walker, absolute = self._system.files.walker, self._system.absolute
         known: set[str] = set()
+        longest = PATH_LIMIT - _NAME_LIMIT - 1
         for number, (directory, _) in enumerate(self.places.elements):
             real = walker.directory(absolute(directory).rstrip("/"))
             if isinstance(real, int):
                 if not self._is_missing(real, directory.startswith("/")):
                     self._always.append(number)
-            elif real not in known:
+                continue
+            length = len(encode(directory))
+            if length > longest and not self._is_missing(errno.ENAMETOOLONG, False):
+                longest = length
+                self._long.append((length, number))
+            if real not in known:
                 known.add(real)
-                if len(encode(directory)) < PATH_LIMIT // 2:
-                    self._list(number, directory, holding)
-                else:  # with a name it may be too long for a path
-                    self._always.append(number)
+                self._list(number, directory, holding)
         return holding
 
     def _list(self, number: int, directory: str, holding: dict[str, list[int]]) -> None:

@@ -28,6 +28,10 @@ _MOST_PATHS = 128
 """Objects with a DT_RPATH of which each needs the next: every name below is looked for in all."""
 _MOST_PLACES = 256
 """Places that are told of where a name was looked for: there may be as many names."""
+_MOST_TEXT = 1 << 14
+"""Characters of all of them together."""
+_MOST_TOLD = 1000
+"""Missing names of which they are told; of any more only the first place."""
 
 
 class Step(NamedTuple):
@@ -100,6 +104,7 @@ class Walk:
         self.steps: list[Step] | None = None
         """Every name that was asked for; only if somebody wants it."""
         self._where: dict[int, tuple[str, ...]] = {}
+        self._told = 0
         self._exclude = exclude
         self._interpreter = interpreter
         loader = search.system.loader
@@ -414,7 +419,8 @@ class Walk:
         known = self._where.get(miss.requester)
         if known is None:
             known = self._where[miss.requester] = self._places_of(miss)
-        return known
+        self._told += 1
+        return known if self._told <= _MOST_TOLD else known[:1]
 
     def _places_of(self, miss: Miss) -> tuple[str, ...]:
         system = self.search.system
@@ -424,4 +430,10 @@ class Walk:
                 places[system.loader.cache or ""] = None
             for element in step.elements[:_MOST_PLACES]:
                 places[system.absolute(element.directory).rstrip("/") or "/"] = None
-        return tuple(islice(places, _MOST_PLACES))
+        told, left = [], _MOST_TEXT
+        for place in islice(places, _MOST_PLACES):
+            left -= len(place)
+            if left < 0:
+                break
+            told.append(place)
+        return tuple(told)

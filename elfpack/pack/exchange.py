@@ -201,8 +201,24 @@ def undo(work: bytes, path: bytes) -> None:
             _put_back(work, path)
         elif leftover.mode(work + _OLD) and not leftover.mode(path):
             os.rename(work + _OLD, path)
+        if _holds_strangers(work, path):
+            return
     for _ in range(2):  # what failed once may not fail again
         leftover.remove(work)
+
+
+def _holds_strangers(work: bytes, path: bytes) -> bool:
+    """Whether, of what could not go back, something is not elfpack's: all else is removed, and the
+    new tree stays as an empty directory, by which the next run knows that as well."""
+    ours = marker.known(path)
+    kept = False
+    for old in (work + _TAKEN, work + _OLD):
+        if leftover.mode(old):
+            marker.remove(old, os.listdir(old), ours)
+            kept |= marker.stranger(old, ours) is not None
+    if kept:
+        leftover.remove_below(work + NEW, lambda name, seen: True)
+    return kept
 
 
 def _put_back(work: bytes, path: bytes) -> None:

@@ -270,6 +270,23 @@ def test_a_tree_that_was_out_of_its_place_goes_back(here: Path) -> None:
     assert _layer(here).status == 0
 
 
+@pytest.mark.parametrize("made", ["", "no list of elfpack's"], ids=["replaced", "filled in place"])
+def test_what_a_stranger_had_in_a_tree_that_cannot_go_back_stays(made: str, here: Path) -> None:
+    """Killed before the old tree was looked through; then somebody else made one in its place."""
+    work = _work(here / f".out.elfpack-{_dead()}")
+    (here / "out").rename(work / "old")
+    plant(work, {"new/app": "new", "old/data/mine": "mine", **({"made": made} if made else {})})
+    plant(here, {"out/data/theirs": "theirs"})
+    out = os.fsencode(here / "out")
+    for _ in range(2):
+        exchange.clear(out)
+        assert _paths(here / "out") == {"/data", "/data/theirs"} | ({"/app"} if made else set())
+        assert _paths(work / "old") == {"/data", "/data/mine"}
+    (work / "old/data/mine").unlink()
+    exchange.clear(out)
+    assert not work.exists()
+
+
 class Stranger(NamedTuple):
     """What has the name of something that a killed run has left, and is none."""
 

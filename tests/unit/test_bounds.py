@@ -411,6 +411,27 @@ def test_why_many_names_are_missing(where: str) -> None:
     assert root.asked < 40 * (len(PATHS[where]) + len(names)) + 16_000
 
 
+@pytest.mark.parametrize("count", [1, 5000])
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_name_that_is_in_no_list(name: str, count: int) -> None:
+    """A directory has it all the same, and the loader stops there, however much it looked for."""
+    names = [*[f"n{n}" for n in range(count)], name]
+    root = counting({"/exe": elf(interpreter=LOADER, needed=names, runpath="/d:/e"), "/d/x": b""})
+    closure = Resolver(root).resolve("/exe", Options())
+    assert [refusal.path for refusal in closure.refusals] == [f"/d/{name}"]
+
+
+def test_places_that_are_told_of_many_names() -> None:
+    names = [f"lib{n}.so" for n in range(3000)]
+    paths = ":".join(f"/d/{n}/" + "x/" * 500 for n in range(300))
+    root = counting({"/exe": elf(interpreter=LOADER, needed=names, rpath=paths)})
+    missing = Resolver(root).resolve("/exe", Options()).missing
+    assert [m.name for m in missing] == names
+    assert all(missing[n].searched == missing[0].searched for n in range(1000))
+    assert len(missing[0].searched) == 16
+    assert sum(len(place) for m in missing for place in m.searched) < 20_000_000
+
+
 def test_a_name_of_any_length() -> None:
     """It is no path, and is not copied for each directory."""
     name = "n" * 1_000_000
@@ -422,6 +443,21 @@ def test_a_name_of_any_length() -> None:
     assert [miss.name for miss in closure.misses] == [name, f"/{name}"]
     looks = resolver.search(closure, Options())._looks
     assert sum(map(len, looks)) < 1_000_000
+
+
+def test_directories_of_long_names() -> None:
+    """With a name that makes too long a path of one of them, glibc looks no further."""
+    short, long = "libs.so", f"lib{'g' * 200}.so"
+    names = [*[f"n{n}" for n in range(2000)], long, short]
+    paths = [*[f"/d/{n}{'/.' * 1100}" for n in range(50)], "/d/0" + "/." * 1960, "/d/last"]
+    world = {"/exe": elf(interpreter=LOADER, needed=names, runpath=":".join(paths))}
+    world |= {f"/d/{n}/other": b"" for n in range(50)}
+    world |= {f"/d/last/{name}": elf(soname=name) for name in (short, long)}
+    resolver = Resolver(counting(world))
+    closure = resolver.resolve("/exe", Options())
+    assert [hit.path for hit in closure.hits[1:]] == [f"/d/last/{short}"]
+    looks = resolver.search(closure, Options())._looks
+    assert sum(map(len, looks)) < 40_000_000
 
 
 def test_tokens_make_no_endless_path() -> None:
