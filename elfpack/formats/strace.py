@@ -203,7 +203,7 @@ def _begun(process: bytes, name: bytes, told: tuple[bytes, ...], waiting: _Waiti
     """Whether the rest of a call is to come: a line of another process, or a signal, came between,
     or execve() in a thread changes its number."""
     *before, rest = told
-    if not rest.endswith(b" ...>"):
+    if not rest.endswith(b" ...>") or b"<" not in rest:
         return False
     changed = _CHANGED.search(rest)
     if len(waiting) < _WAITING and len(told) < _INTERRUPTED:

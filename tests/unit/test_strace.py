@@ -119,6 +119,7 @@ FORMS = [
         + "1 <... openat resumed>) = 3",
         [f"1 {_OPENED}"],
     ),
+    Form("a damaged end", f'1 openat(AT_FDCWD, "/b", nfinished ...>\n1 {_OPEN}', [f"1 {_OPENED}"]),
     Form(
         "unfinished over and over",
         '1 openat(AT_FDCWD, "/a", <unfinished ...>\n'
