@@ -82,7 +82,9 @@ class Listed:
                 longest = length
                 self._long.append((length, number))
             if real not in known:
-                known.add(real)
+                # Where some names are too long behind it, a shorter spelling has them.
+                if length <= PATH_LIMIT - _NAME_LIMIT - 1:
+                    known.add(real)
                 self._list(number, directory, holding)
         return holding
 

@@ -46,7 +46,7 @@ LIMITS = {
     "objects that a program": ("loader.walk._MOST_UNSEEN",),
     "libraries of which": ("planning.collect._DEEPEST",),
     "services of": ("checking.nss._MOST",),
-    "places that are told": ("loader.walk._MOST_PLACES",),
+    "places that are told": tuple(f"loader.walk._MOST_{w}" for w in ("PLACES", "TEXT", "TOLD")),
     "chains that": ("report.why.LIMIT",),
     "levels that": ("report.tree.LEVELS",),
     "certificates in": ("runtime.certs._MOST",),

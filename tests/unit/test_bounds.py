@@ -432,6 +432,18 @@ def test_places_that_are_told_of_many_names() -> None:
     assert sum(len(place) for m in missing for place in m.searched) < 20_000_000
 
 
+@pytest.mark.parametrize("count", [1, 5000])
+def test_a_long_spelling_hides_no_short_one(count: int) -> None:
+    """musl passes over a path that is too long, and has the same directory once more."""
+    wanted = f"lib{'x' * 100}.so"
+    names = [*[f"n{n}" for n in range(count)], wanted]
+    runpath = ":".join(("/d" + "/." * 2020, "/d", "/e"))
+    world = {"/exe": elf(interpreter="/lib/ld-musl-x86_64.so.1", needed=names, runpath=runpath)}
+    world |= {f"/d/{wanted}": elf(soname=wanted), "/e/other": b""}
+    closure = Resolver(counting(world)).resolve("/exe", Options())
+    assert [hit.path for hit in closure.hits[1:]] == [f"/d/{wanted}"]
+
+
 def test_a_name_of_any_length() -> None:
     """It is no path, and is not copied for each directory."""
     name = "n" * 1_000_000
