@@ -40,6 +40,8 @@ class Glibc:
     """A candidate that is refused ends the process: _dl_signal_error()."""
     follows_callers = True
     """dlopen() looks where the object that calls it would."""
+    longest = 1 << 62
+    """Bytes of a path that is tried: the kernel refuses one that is too long."""
     knows_sonames = True
     """A name is that of an object that is loaded if it is the object's soname."""
     knows_vdso = True

@@ -32,13 +32,17 @@ class Listed:
         system: System,
         subdirectories: Callable[[str], Iterable[str]],
         is_missing: Callable[[int, bool], bool],
+        longest: int,
     ) -> None:
         """``subdirectories`` are those that are tried in a directory; ``is_missing`` tells, of the
-        errno of a directory and whether it is an absolute path, if a name in it is just missing."""
+        errno of a directory and whether it is an absolute path, if a name in it is just missing;
+        ``longest`` is what a path may have for this loader to try it, in bytes."""
         self.places = places
         self._system = system
         self._subdirectories = subdirectories
         self._is_missing = is_missing
+        self._fitting = min(longest, PATH_LIMIT - 1) - 1 - _NAME_LIMIT
+        """Bytes of a directory with which any name is tried."""
         self._tried = 0
         self._holding: dict[str, list[int]] | None = None
         """By a name, the numbers of the elements that hold it."""
@@ -83,7 +87,7 @@ class Listed:
                 self._long.append((length, number))
             if real not in known:
                 # Where some names are too long behind it, a shorter spelling has them.
-                if length <= PATH_LIMIT - _NAME_LIMIT - 1:
+                if length <= self._fitting:
                     known.add(real)
                 self._list(number, directory, holding)
         return holding

@@ -45,6 +45,9 @@ class Musl:
     """What is wrong with one library is told, and the next is looked at: load_deps()."""
     follows_callers = False
     """dlopen() looks where the program would, whoever calls it."""
+    longest = 511
+    """Bytes of a path that is made of a directory and a name: path_open() has a buffer of
+    2 * NAME_MAX + 2 bytes, and passes over what does not fit."""
     knows_sonames = False
     knows_vdso = False
 

@@ -23,7 +23,7 @@ from elfpack.loader.records import (
     Via,
 )
 from elfpack.loader.system import System
-from elfpack.paths import PATH_LIMIT, basename
+from elfpack.paths import PATH_LIMIT, basename, encode
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -91,6 +91,8 @@ class Search:
         self.system = system
         self.rules = _rules(system)
         self.vdso = vdso(system.abi) if self.rules.knows_vdso else ()
+        self._longest = self.rules.longest // 4
+        """Characters that a path may have without a look at its bytes."""
         self._answers: dict[Scope, dict[str, Answer]] = {}
         self._plain: dict[Scope, dict[str, Hit]] = {}
         self._common: dict[Scope, dict[str, Hit]] = {}
@@ -182,6 +184,8 @@ class Search:
                 for sub in self._subdirectories(element.directory, dead):
                     via = Via(places.kind, places.owner, element.written, sub.rstrip("/"))
                     path = element.directory + sub + short
+                    if len(path) > self._longest and len(encode(path)) > self.rules.longest:
+                        continue
                     probe, answer = self._try(path, via, setuid=scope.secure_preload)
                     yield probe, answer
                     if answer is not None:
@@ -202,7 +206,7 @@ class Search:
 
             if len(self._lists) >= _LISTS:
                 self._lists.clear()
-            known = Listed(places, self.system, self._in, self._is_missing)
+            known = Listed(places, self.system, self._in, self._is_missing, self.rules.longest)
             self._lists[id(places)] = known
         return known.elements(name, often=self._tries > _MANY_TRIES)
 

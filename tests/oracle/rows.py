@@ -991,6 +991,24 @@ def exec_format(name: str, file: str) -> Row:
 
 MUSL_ROWS = [
     Row(
+        name="a path of some hundred bytes",
+        world={
+            "/w/bin/exe": f"exe needs=libxa.so runpath=/w/lib{'/.' * 150}",
+            "/w/lib/libxa.so": "lib",
+        },
+        lines=found("libxa.so", at="/w/lib" + "/." * 150),
+    ),
+    Row(
+        name="a longer path is passed over",
+        world={
+            "/w/bin/exe": f"exe needs=libxa.so,libxb.so runpath=/w/lib{'/.' * 249}:/w/b",
+            "/w/lib/libxa.so": "lib",
+            "/w/lib/libxb.so": "lib",
+            "/w/b/libxb.so": "lib",
+        },
+        lines=(*missing("libxa.so"), *found("libxb.so", at="/w/b")),
+    ),
+    Row(
         name="LD_LIBRARY_PATH goes before rpath",
         world={
             "/w/bin/exe": "exe needs=libxa.so rpath=/w/lib",

@@ -46,6 +46,15 @@ def test_system_path(name: str, world: World, directory: str | None) -> None:
     assert lines({"/exe": EXE, **world}) == [MUSL_LOADER, f"liba.so => {found}"], name
 
 
+@pytest.mark.parametrize(("steps", "is_tried"), [(248, True), (249, False)])
+def test_the_longest_path(steps: int, is_tried: bool) -> None:
+    """511 bytes fit, 513 do not: path_open() has a buffer of 512."""
+    directory = "/o/lib" + "/." * steps
+    exe = f"exe interp={MUSL_LOADER} needs=libxa.so runpath={directory}"
+    found = f"{directory}/libxa.so" if is_tried else "not found"
+    assert lines({"/exe": exe, "/o/lib/libxa.so": "lib"}) == [MUSL_LOADER, f"libxa.so => {found}"]
+
+
 @pytest.mark.parametrize(
     ("loader", "arch", "file"),
     [
