@@ -116,7 +116,7 @@ def _drop(rows: list[bytes], at: int, random: Random) -> None:
 
 def _repeat(rows: list[bytes], at: int, random: Random) -> None:
     some = rows[at : at + random.choice((1, 1, 2, 3))]
-    rows[at:at] = some * values.often(random)
+    rows[at:at] = some * min(values.often(random), _LONGEST // (sum(map(len, some)) + 1) + 1)
 
 
 def _move(rows: list[bytes], at: int, random: Random) -> None:
@@ -200,6 +200,7 @@ def _remove(holder: Any, key: Any, random: Random) -> None:
 
 def _again(holder: Any, key: Any, random: Random) -> None:
     if isinstance(holder, list) and len(holder) < 100:
-        holder.extend([holder[key]] * values.often(random))
+        size = len(json.dumps(holder[key]))
+        holder.extend([holder[key]] * min(values.often(random), _LONGEST // size + 1))
     elif isinstance(holder, dict):
         holder[values.word(random).decode("utf-8", "surrogateescape")] = holder[key]
