@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 
 from elfpack.api.request import Choice, make_request
@@ -81,9 +81,11 @@ def run(talk: Talk, target: Target, asked: Asked) -> int:
         )
     if asked.written is not None:
         target.check(asked.written)
-    for number in _ENDING:
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup's stays
-            signal.signal(number, _interrupt)
+    with _interrupted():
+        return _run(talk, target, asked)
+
+
+def _run(talk: Talk, target: Target, asked: Asked) -> int:
     where = surroundings.where(asked.root, asked.library_path)
     with Session(where.root, library_path=where.library_path, cpu=asked.cpu) as session:
         try:
@@ -110,6 +112,22 @@ def run(talk: Talk, target: Target, asked: Asked) -> int:
 
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def _interrupted() -> Iterator[None]:
+    """Meanwhile signals that end the process are interrupts. After one they stay ignored: who calls
+    this has more to say, and ends."""
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:  # nohup's stays
+            signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is _interrupt:
+                signal.signal(number, handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
+from elfpack.cli.main import run
 from elfpack.errors import OutputError
 from elfpack.pack.atomic import new_file
 from tests.cli import COMMAND, PATIENCE, Ran, elfpack, environment, one_error, well_spoken
@@ -430,6 +431,14 @@ def _much(here: Path) -> None:
     plant(here, {f"much/files/{number}": "x" for number in range(1500)})
     with (here / "much/big").open("wb") as big:
         big.truncate(BIG)
+
+
+def test_signals_mean_afterwards_what_they_meant_before(here: Path) -> None:
+    """The command may run in a process that goes on."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    assert run(["layer", "-q", str(here / "app"), "-o", str(here / "x.tar")]) == 0
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 def _interrupt(here: Path, case: Interruption, before: dict[str, bytes | None]) -> Ran:

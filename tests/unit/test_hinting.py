@@ -131,5 +131,10 @@ def test_a_signal_while_the_copy_is_made(monkeypatch: pytest.MonkeyPatch) -> Non
         return pid
 
     monkeypatch.setattr(os, "fork", signalled)
-    with pytest.raises(KeyboardInterrupt):
-        beside.Copy(lambda: bytes(len(_slow())))
+    # Which is ignored where the tests run in the background.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            beside.Copy(lambda: bytes(len(_slow())))
+    finally:
+        signal.signal(signal.SIGINT, before)
