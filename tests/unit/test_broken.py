@@ -45,9 +45,12 @@ def good(bits: int = 64, little: bool = True, table: str = "gnu") -> bytes:
 class Strict(BytesSource):
     """Refuses what a file's pread() refuses, and what would take more memory than the file has."""
 
+    least = 1 << 16
+    """Bytes that may be asked for whatever the file has."""
+
     def pread(self, size: int, offset: int) -> bytes:
         assert 0 <= offset < 2**63
-        assert 0 <= size <= max(self.size, 1 << 16)
+        assert 0 <= size <= max(self.size, self.least)
         return super().pread(size, offset)
 
 

@@ -49,7 +49,8 @@ def _round(form: str, seconds: int, finds: Path) -> int:
             "-print_final_stats=1",
         ]
         done = subprocess.run(argv, cwd=corpus.PROJECT, capture_output=True, check=False)
-    told = (done.stdout + done.stderr).decode(errors="replace")
+    # What Python says stands in the first, libFuzzer's steps in the second.
+    told = (done.stderr + done.stdout).decode(errors="replace")
     lines = told.splitlines()
     stats = dict(line[6:].split(":", 1) for line in lines if line.startswith("stat::"))
     covered = [line.split("cov:")[1].split()[0] for line in lines if "cov:" in line] or ["?"]
@@ -57,7 +58,7 @@ def _round(form: str, seconds: int, finds: Path) -> int:
     print(f"{form:10}{inputs:>8} by coverage, {covered[0]} to {covered[-1]} branches, {peak} MB",
           flush=True)  # fmt: skip
     if done.returncode:
-        (finds / f"{form}-coverage.txt").write_text(told[-20_000:])
+        (finds / f"{form}-coverage.txt").write_text("\n".join(lines[-400:]))
         print(f"{form}: ended with {done.returncode}: see {finds}/{form}-coverage.txt", flush=True)
     return int(done.returncode != 0)
 
