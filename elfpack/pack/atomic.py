@@ -213,8 +213,8 @@ def new_tree(output: str) -> Iterator[bytes]:
         work = leftover.inside(path) if inside else leftover.beside(path)
         new = work + exchange.NEW
         os.mkdir(work, 0o700)
-        os.chmod(work, 0o700)  # whatever the umask
         try:
+            os.chmod(work, 0o700)  # whatever the umask
             with _held(work):
                 leftover.sign(work)
                 os.mkdir(new, 0o777)

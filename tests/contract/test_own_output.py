@@ -454,6 +454,22 @@ def test_a_list_that_cannot_be_written(here: Path, monkeypatch: pytest.MonkeyPat
     assert described_tree(here) == before
 
 
+def test_a_directory_to_work_in_that_cannot_be_made_ours(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is gone, as all else of a run that fails is."""
+
+    def failing(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    (here / "empty").mkdir()
+    with monkeypatch.context() as context:
+        context.setattr(os, "chmod", failing)
+        with pytest.raises(OutputError), new_tree(str(here / "empty")):
+            raise AssertionError("it could not be worked in")
+    assert os.listdir(here / "empty") == []
+
+
 def test_a_directory_that_is_filled_has_its_time(here: Path) -> None:
     (here / "empty").mkdir()
     assert _layer(here, output="empty/").status == 0
