@@ -176,7 +176,9 @@ def _table(source: Source, layout: Layout, tag: int) -> _Table | None:
     for low, high, delta in layout.parts.loads:
         if low <= address < high:
             start = address + delta
-            return _Table(source, start, min(high - address, max(0, source.size - start)))
+            if start >= source.size:
+                break
+            return _Table(source, start, min(high - address, source.size - start))
     raise ElfFault("ELF file with a version table outside the file")
 
 

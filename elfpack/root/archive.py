@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 
 from elfpack.blob import FileSource, Source, let_go
-from elfpack.errors import InputError
+from elfpack.errors import InputError, RequestError
 from elfpack.formats import tar
 from elfpack.formats.container import ContainerConfig
 from elfpack.formats.decompression import compression
@@ -113,6 +113,7 @@ class Opened:
                 source.close()
 
     def _fill(self, root: ArchiveRoot, image: Image, layers: list[Source]) -> None:
+        self._budget.tree()
         for (path, _), source in zip(image.layers, layers, strict=True):
             label = f"{self._root.label}: {path[1:]}"
             if isinstance(self._root, DirectoryRoot):  # an archive has earned for all in it
@@ -120,7 +121,7 @@ class Opened:
             plain = _plain(source, label, self._budget)
             # What is not decompressed costs what is read to list it, for each image that has it.
             spend = self._budget.spend if plain is source else None
-            root.add_layer(plain, label, spend=spend)
+            root.add_layer(plain, label, spend=spend, count=self._budget.file)
 
     @property
     def _is_stream(self) -> bool:
@@ -160,23 +161,27 @@ def open_stream(fd: int, label: str, probe: Probe | None = None, most: int | Non
         InputError: as there.
     """
     try:
+        budget = Budget(label, most)
         found = os.fstat(fd)
     except OSError as e:
         raise _unreadable(e, label) from e
+    except RequestError:
+        let_go(fd)
+        raise
     source: Source
     if stat.S_ISREG(found.st_mode):
         source = FileSource(fd, label)
+        budget.earn("", source.size)
     elif stat.S_ISFIFO(found.st_mode) or stat.S_ISSOCK(found.st_mode):
         os.set_blocking(fd, True)
-        source = piped(fd, label)
+        source = piped(fd, label, budget.passed)
     else:
         let_go(fd)
         raise InputError("is neither a file nor a directory", path=label, hint=_NAME_ONE)
     root = ArchiveRoot(label, probe)
     try:
-        budget = Budget(label, most)
-        budget.earn("", source.size)
-        root.add_layer(_plain(source, label, budget), label, whiteouts=False)
+        plain = _plain(source, label, budget)
+        root.add_layer(plain, label, whiteouts=False, count=budget.file)
     except BaseException:
         root.close()
         source.close()

@@ -166,13 +166,14 @@ class ArchiveRoot:
         *,
         whiteouts: bool = True,
         spend: Callable[[int], None] | None = None,
+        count: Callable[[], None] | None = None,
     ) -> None:
         """Put a tar over what is there. ``source`` is closed with the root; ``spend`` is told of
-        the bytes that are read to list it.
+        the bytes that are read to list it, ``count`` of each member.
 
         Raises:
             InputError: it is no tar, a broken one, or has members that no engine would unpack; and
-                what ``spend`` raises.
+                what ``spend`` and ``count`` raise.
         """
         number = len(self._layers)
         self._layers.append(source)
@@ -182,6 +183,8 @@ class ArchiveRoot:
         entries: list[int | str] = []
         read = source.pread if spend is None else _counted(source.pread, spend)
         for member in self._members(source, read, label, number):
+            if count is not None:
+                count()
             entry = self._entry(number, member) if member.type else member.link
             if whiteouts and _last(member.name).startswith(WHITEOUT):
                 if number:

@@ -19,6 +19,15 @@ stands for that many is made to waste time."""
 TIMES = 64
 """What an archive may become, decompressed and with layers that many images share: of images a
 few times its bytes."""
+LISTED = 1 << 14
+"""Files that may be listed of it, each for every image that has it, if that is more than one for
+each :data:`EACH` of its bytes: a file costs some 0.1 ms."""
+EACH = 32
+"""Of hundreds of images on one base a file comes to some forty."""
+TREE = 64
+"""Files that cost as much as an image without any."""
+_WORTH = 1 << 10
+"""Bytes that may be unpacked for each file that may be listed, where a limit is given."""
 PAGE = 4096
 _BEHIND = 1 << 20
 """Bytes of a decompressed stream that are kept behind the place where it is read."""
@@ -166,10 +175,11 @@ class Forward:
 
 
 class Budget:
-    """The bytes that may still be unpacked of one archive, again or for the first time."""
+    """The bytes that may still be unpacked of one archive, and the files that may be listed, again
+    or for the first time."""
 
     def __init__(self, label: str, most: int | None = None) -> None:
-        """``most``: by what its bytes allow if it is None.
+        """``most``: bytes to unpack; by what those of the archive allow if it is None.
 
         Raises:
             RequestError: it is no number above 0.
@@ -178,32 +188,56 @@ class Budget:
             hint = "give a number of bytes, or leave it out"
             raise RequestError(f"cannot be {most!r}", path="max_unpacked", hint=hint)
         self._label = label
-        self._limit = UNPACKED if most is None else most
+        self._bytes = UNPACKED if most is None else most
+        self._files = LISTED if most is None else max(LISTED, most // _WORTH)
         self._is_fixed = most is not None
-        self._spent = self._earned = 0
+        self._unpacked = self._listed = self._earned = 0
         self._known: set[str] = set()
 
     def earn(self, path: str, size: int) -> None:
         """A file in the archive, or the archive itself, has so many bytes."""
-        if not self._is_fixed and path not in self._known and size < _UNKNOWN:
+        if path not in self._known and size < _UNKNOWN:
             self._known.add(path)
-            self._earned += size
-            self._limit = max(UNPACKED, TIMES * self._earned)
+            self.passed(size)
+
+    def passed(self, size: int) -> None:
+        """So many bytes of the archive came through a pipe."""
+        self._earned += size
+        if not self._is_fixed:
+            self._bytes = max(UNPACKED, TIMES * self._earned)
+            self._files = max(LISTED, self._earned // EACH)
 
     def spend(self, size: int) -> None:
-        """
+        """So many bytes were unpacked.
+
         Raises:
-            InputError: it is used up.
+            InputError: they are too many.
         """
-        self._spent += size
-        if self._spent > self._limit:
-            number, unit = _shown(2 * self._limit).split()
-            more = number + unit.removesuffix("iB").removesuffix("bytes")
-            raise InputError(
-                f"unpacks to more than {_shown(self._limit)}",
-                path=self._label,
-                hint=f"if it is no bomb, allow more: --max-unpacked {more}",
-            )
+        self._unpacked += size
+        if self._unpacked > self._bytes:
+            raise self._exceeded(f"unpacks to more than {_shown(self._bytes)}", self._bytes)
+
+    def tree(self) -> None:
+        """Files are listed for an image. Raises as :meth:`file` does."""
+        self._listed += TREE - 1
+        self.file()
+
+    def file(self) -> None:
+        """One was listed.
+
+        Raises:
+            InputError: there are too many for the size of the archive.
+        """
+        self._listed += 1
+        if self._listed > self._files:
+            what = f"lists more than {self._files} files, those of each of its images counted"
+            raise self._exceeded(what, self._files * _WORTH)
+
+    def _exceeded(self, what: str, allowed: int) -> InputError:
+        number, unit = _shown(2 * allowed).split()
+        more = number + unit.removesuffix("iB").removesuffix("bytes")
+        hint = f"if it is no bomb, allow more: --max-unpacked {more}"
+        return InputError(what, path=self._label, hint=hint)
 
 
 def _shown(size: int) -> str:
@@ -228,8 +262,8 @@ def inflated(packed: Source, kind: str, label: str, budget: Budget) -> Forward:
     return Forward(begin, packed)
 
 
-def piped(fd: int, label: str) -> Forward:
-    """What comes through a pipe, which can be read once."""
+def piped(fd: int, label: str, passed: Callable[[int], None]) -> Forward:
+    """What comes through a pipe, which can be read once; ``passed`` is told of the bytes."""
     begun = False
 
     def begin() -> Iterator[bytes]:
@@ -241,7 +275,9 @@ def piped(fd: int, label: str) -> Forward:
                 hint="write it to a file, and name that",
             )
         begun = True
-        return iter(lambda: os.read(fd, CHUNK), b"")
+        while piece := os.read(fd, CHUNK):
+            passed(len(piece))
+            yield piece
 
     return Forward(begin)
 

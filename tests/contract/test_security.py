@@ -11,6 +11,7 @@ TEXT = (PROJECT / "SECURITY.md").read_text()
 
 LIMITS = {
     "bytes that come out": ("root.streams.UNPACKED", "root.streams.TIMES"),
+    "files that are listed": ("root.streams.LISTED", "root.streams.EACH", "root.streams.TREE"),
     "memory for xz": ("formats.decompression._MEMORY",),
     "bytes behind the end": ("root.archived._DRAIN",),
     "a pax header": ("formats.tar._SPECIAL_LIMIT",),

@@ -31,7 +31,7 @@ from elfpack.formats.zstdframes import Frames
 from elfpack.root.archived import ArchiveRoot
 from elfpack.root.directory import DirectoryRoot
 from elfpack.root.node import Node
-from elfpack.root.streams import TIMES, Budget
+from elfpack.root.streams import EACH, TIMES, TREE, Budget
 from elfpack.runtime import traced
 from tests.cli import elfpack as command
 from tests.unit.test_tar_index import END, header, info, tar
@@ -375,6 +375,24 @@ def test_what_an_archive_may_become(monkeypatch: pytest.MonkeyPatch) -> None:
         budget.spend(1)
 
 
+def test_what_an_archive_may_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("elfpack.root.streams.LISTED", 2)
+    budget = Budget("x")
+    for size in (2 * EACH, 2 * EACH, TREE * EACH):  # the last comes through a pipe by and by
+        budget.passed(size)
+    budget.tree()
+    for _ in range(4):
+        budget.file()
+    with pytest.raises(InputError, match=rf"more than {TREE + 4} files.*--max-unpacked 136K"):
+        budget.file()
+    allowed = Budget("x", 136 << 10)
+    allowed.tree()
+    for _ in range(TREE + 8):
+        allowed.file()
+    with pytest.raises(InputError, match="more than 136 files"):
+        allowed.file()
+
+
 # Images
 
 
@@ -429,6 +447,22 @@ def test_one_layer_many_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("elfpack.root.streams.UNPACKED", 1)
     with pytest.raises(InputError, match="unpacks to more than"):
         elfpack.check(layout.lists([layout.image([layer] * 4 * TIMES)]))
+
+
+def test_one_layer_of_many_images(tmp_path: Path) -> None:
+    """A docker-archive of a few kilobytes that stands for a hundred thousand files."""
+    layer = tar(*[(info(f"usr/lib/lib{n}.so"), b"") for n in range(300)])
+    saved = [{"Config": "config", "RepoTags": None, "Layers": ["layer"]}] * 400
+    archive = tmp_path / "images.tar"
+    parts = {"layer": layer, "config": b"{}", "manifest.json": json.dumps(saved).encode()}
+    archive.write_bytes(tar(*[(info(name), raw) for name, raw in parts.items()]))
+    ran = command("check", archive)
+    assert (ran.status, ran.out) == (2, [])
+    assert "files, those of each of its images counted (if it is no bomb" in ran.err[-1]
+    assert ran.err[-1].endswith("--max-unpacked 32M)")
+    with pytest.raises(InputError, match="lists more than 20000 files"):
+        elfpack.check(archive, max_unpacked=20_000 << 10)
+    assert elfpack.check(archive, max_unpacked=200 << 20).findings == ()
 
 
 def test_many_images_on_one_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,6 +182,17 @@ TABLES = [
 ]
 
 
+@pytest.mark.parametrize("offset", [1 << 40, 2**63 - 8, 2**63, 2**64 - 8])
+@pytest.mark.parametrize("number", TABLES)
+def test_a_table_in_a_segment_at_an_offset_that_no_file_has(number: int, offset: int) -> None:
+    away, raw = 1 << 50, good()
+    for field, value in ((2, offset), (3, away), (5, 0x1000)):
+        raw = segment(c.PT_NOTE, field, value)(raw)
+    headers = range(64, 64 + 56 * raw[56], 56)
+    start = next(n for n in headers if struct.unpack_from("<I", raw, n)[0] == c.PT_NOTE)
+    read_everything(tag(number, away + 16)(at(start, "<I", c.PT_LOAD)(raw)))
+
+
 @pytest.mark.parametrize("value", [0, 1, 8, 300, 0x7FFFFFFF, 2**63 - 1, 2**63, 2**64 - 1])
 @pytest.mark.parametrize("number", TABLES)
 def test_any_value_of_any_tag(number: int, value: int) -> None:

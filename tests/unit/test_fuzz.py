@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
 import pytest
@@ -18,7 +19,7 @@ from elfpack.errors import InputError
 from tests.cli import Ran
 from tests.elfbuild import elf
 from tools.fuzz import __main__ as command
-from tools.fuzz import archives, corpus, drive, formats, parsers, worker
+from tools.fuzz import archives, corpus, drive, formats, parsers, plain, worker
 from tools.fuzz import elf as elves
 from tools.fuzz.drive import Place, WrongError, judge
 from tools.fuzz.formats import FORMATS, Case, case
@@ -44,6 +45,15 @@ def test_a_number_makes_the_same_input_always(form: str) -> None:
     formats.seeds.cache_clear()
     assert [case(form, number) for number in range(20)] == first
     assert len({one.seed.raw for one in first}) > 10, "and each makes another one"
+
+
+def test_what_is_doubled_is_one_of_its_own() -> None:
+    """Or the next change of it would be one in many places, and take no end of memory."""
+    for number in range(20):
+        for holder, key in (([[1]], 0), ({"a": [1]}, "a")):
+            plain._again(holder, key, Random(number))
+            found = [*(holder.values() if isinstance(holder, dict) else holder)]
+            assert len({id(value) for value in found}) == len(found)
 
 
 @pytest.mark.parametrize("form", FORMS)

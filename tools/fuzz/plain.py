@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -14,6 +15,8 @@ Mutator = Callable[[bytes, Random, Sequence[bytes]], bytes]
 """Changes bytes; the last are others of the format, to be spliced in."""
 _LONGEST = 1 << 20
 """Bytes that an input has at most: growth is not what is looked for here."""
+_MOST_PLACES = 100_000
+"""Values of a document that one of is changed."""
 
 
 def times(random: Random) -> range:
@@ -159,10 +162,10 @@ def document(raw: bytes, random: Random, others: Sequence[bytes]) -> bytes:
     if random.random() < 0.1:
         return raw_bytes(raw, random, others)
     holder = [value]
-    for _ in times(random):
-        place, key = random.choice(list(_places(holder)))
-        random.choice((_replace, _replace, _remove, _again))(place, key, random)
     try:
+        for _ in times(random):
+            places = list(islice(_places(holder), _MOST_PLACES))
+            random.choice((_replace, _replace, _remove, _again))(*random.choice(places), random)
         text = json.dumps(holder[0]).encode()
     except RecursionError:
         return b"[" * len(raw) + raw
@@ -200,7 +203,10 @@ def _remove(holder: Any, key: Any, random: Random) -> None:
 
 def _again(holder: Any, key: Any, random: Random) -> None:
     if isinstance(holder, list) and len(holder) < 100:
-        size = len(json.dumps(holder[key]))
-        holder.extend([holder[key]] * min(values.often(random), _LONGEST // size + 1))
+        # Each is one of its own: in one that stands in many places the next would do so many times.
+        text = json.dumps(holder[key])
+        often = min(values.often(random), _LONGEST // len(text) + 1)
+        holder.extend(json.loads(text) for _ in range(often))
     elif isinstance(holder, dict):
-        holder[values.word(random).decode("utf-8", "surrogateescape")] = holder[key]
+        name = values.word(random).decode("utf-8", "surrogateescape")
+        holder[name] = json.loads(json.dumps(holder[key]))
