@@ -18,7 +18,7 @@ def status_of(error: BaseException, talk: Talk) -> int:
     if isinstance(error, KeyboardInterrupt):
         talk.error("interrupted (nothing was left behind)")
     elif isinstance(error, (BrokenPipeError, ReaderGone)):
-        _let_go()  # the reader has seen enough
+        _silenced()  # the reader has seen enough
         return 0
     elif isinstance(error, MemoryError) or _is_lack(error):
         talk.error("out of memory (raise the limit, ulimit -v, or name fewer files)")
@@ -28,7 +28,7 @@ def status_of(error: BaseException, talk: Talk) -> int:
         is_closed = error.errno == errno.EBADF
         reason = "is closed" if is_closed else os.strerror(error.errno or 0).lower()
         talk.error(f"{error.filename or 'standard output'}: {reason} (write to another file)")
-        _let_go()
+        _silenced()
     else:
         what = f"{type(error).__name__}: {error}"
         talk.error(f"a fault of elfpack itself: {what} (please report it with the command)")
@@ -46,6 +46,6 @@ def _told(error: ElfpackError, talk: Talk) -> None:
             talk.error(line)
 
 
-def _let_go() -> None:
+def _silenced() -> None:
     """Standard output leads nowhere, so that Python does not complain about it on its way out."""
     os.dup2(nowhere(os.O_WRONLY), 1)

@@ -278,7 +278,7 @@ def fault(error: OSError | ValueError, output: str) -> OutputError:
         errno.EACCES: "name a place that you may write",
         errno.EPERM: "name a place that you may write",
         errno.EROFS: "name a place that can be written",
-        errno.ENOENT: "make its directory first",
+        errno.ENOENT: "name a place where a file can be made",
         errno.ENOTDIR: "name a directory",
         errno.ELOOP: "name a file, not a link to itself",
         errno.EPIPE: "keep its reader running",

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from compileall import compile_dir
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,8 +83,11 @@ class World:
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             "PYTHONPATH": str(PROJECT),
             "PYTHONHASHSEED": "0",
+            # What Python keeps of a module is there before: its calls are none of elfpack's.
+            "PYTHONDONTWRITEBYTECODE": "1",
             "LC_ALL": "C.UTF-8",
         }
+        compile_dir(PROJECT / "elfpack", quiet=2)
         root = top / "root"
         self._elfpack("layer", "-q", *PROGRAMS, "-o", f"{root}/")
         self.big = max(root.rglob("*.so*"), key=lambda path: path.stat().st_size)
