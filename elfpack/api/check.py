@@ -16,10 +16,11 @@ def check(path: Name, *, max_unpacked: int | None = None) -> Report:
         path: a directory, a tar of a root file system (also gzip, zstd, xz), a docker-archive or an
             OCI image layout. Nothing of it is unpacked or run.
         max_unpacked: the bytes that may come out of it, decompressed and with the layers of all its
-            images; by default 4 GiB, or 64 times its own if that is more.
+            images, and a file that may be listed for each KiB of them; by default 4 GiB, or 64
+            times its own if that is more, and a file for each 32 bytes. 16,384 files always may.
 
     Raises:
-        InputError: it cannot be read, is none of these, or unpacks to more.
+        InputError: it cannot be read, is none of these, unpacks to more or lists more.
         RequestError: ``max_unpacked`` is no number above 0.
     """
     shown = name(path)

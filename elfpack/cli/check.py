@@ -22,8 +22,9 @@ from elfpack.cli.ui import Talk
     "--max-unpacked",
     type=options.SIZE,
     metavar="SIZE",
-    help="Refuse what unpacks to more, as in 512M or 20G. Without it that is 4 GiB, or 64 times "
-    "the size of ROOTFS if that is more.",
+    help="Refuse what unpacks to more, as in 512M or 20G, or lists more than a file for each KiB "
+    "of that. Without it that is 4 GiB, or 64 times the size of ROOTFS if that is more, and a file "
+    "for each 32 bytes.",
 )
 @options.talk
 @click.pass_obj
