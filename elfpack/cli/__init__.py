@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # While modules are loaded; later run() handles it.
     except KeyboardInterrupt:
         return _failed("interrupted (nothing was left behind)")
-    except MemoryError:
+    except LACK:
         return _failed("out of memory (raise the limit, ulimit -v)")
     except (ImportError, OSError) as e:
         return _failed(f"a module cannot be loaded: {e} ({LOADING})")
@@ -27,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             gc.freeze()  # nor does Python look for cycles when it ends
 
 
+LACK = MemoryError, SystemError
+"""What tells of too little memory: the second comes from where Python does not expect it."""
 LOADING = "check the memory, the limit of open files, the disk, and that elfpack is installed whole"
 """What to do if Python does not get at the next module."""
 

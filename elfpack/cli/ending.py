@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from elfpack.cli import LOADING, nowhere
+from elfpack.cli import LACK, LOADING, nowhere
 from elfpack.cli.ui import ReaderGone, Talk
 from elfpack.errors import ElfpackError, IncompleteError, SeveralErrors
 
@@ -20,7 +20,7 @@ def status_of(error: BaseException, talk: Talk) -> int:
     elif isinstance(error, (BrokenPipeError, ReaderGone)):
         _silenced()  # the reader has seen enough
         return 0
-    elif isinstance(error, MemoryError) or _is_lack(error):
+    elif isinstance(error, LACK) or _is_lack(error):
         talk.error("out of memory (raise the limit, ulimit -v, or name fewer files)")
     elif isinstance(error, ImportError):
         talk.error(f"a module cannot be loaded: {error} ({LOADING})")
