@@ -234,7 +234,8 @@ class Budget:
             raise self._exceeded(what, self._files * _WORTH)
 
     def _exceeded(self, what: str, allowed: int) -> InputError:
-        number, unit = _shown(2 * allowed).split()
+        # One number says both: what would allow more files allows no fewer bytes than now.
+        number, unit = _shown(max(2 * allowed, self._bytes)).split()
         more = number + unit.removesuffix("iB").removesuffix("bytes")
         hint = f"if it is no bomb, allow more: --max-unpacked {more}"
         return InputError(what, path=self._label, hint=hint)
