@@ -133,5 +133,6 @@ def test_commands_end_well(row: Swapped, tmp_path: Path) -> None:
             ran = command(*arguments, cwd=tmp_path)
             well_spoken(ran)
             assert SECRET.encode() not in ran.stdout + ran.stderr
-    for here, _, files in os.walk(tmp_path / "out"):
-        assert not [f for f in files if SECRET in (Path(here) / f).read_text("latin-1")]
+    found = [Path(here, name) for here, _, names in os.walk(tmp_path / "out") for name in names]
+    # The link itself may have been packed: it leads out of here still, but in no image.
+    assert not [f for f in found if not f.is_symlink() and SECRET in f.read_text("latin-1")]
