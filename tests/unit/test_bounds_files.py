@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import elfpack
+from elfpack.api.check import check_stream
 from elfpack.blob import BytesSource
 from elfpack.errors import InputError, RequestError
 from elfpack.formats import pem
@@ -391,6 +392,16 @@ def test_what_an_archive_may_list(monkeypatch: pytest.MonkeyPatch) -> None:
         allowed.file()
     with pytest.raises(InputError, match=r"more than 136 files.*--max-unpacked 272K"):
         allowed.file()
+
+
+def test_a_pipe_earns_by_what_comes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("UNPACKED", "LISTED"):
+        monkeypatch.setattr(f"elfpack.root.streams.{name}", 1)
+    packed = gzip.compress(tar(*[(info(f"f{n}"), os.urandom(1000)) for n in range(20)]))
+    reader, writer = os.pipe()
+    with open(writer, "wb") as file:
+        file.write(packed)  # a pipe holds 64 KiB
+    assert check_stream(reader, "standard input").findings == ()
 
 
 # Images
