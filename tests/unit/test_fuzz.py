@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -132,6 +133,14 @@ def test_a_run_that_keeps_it(terminal: bool) -> None:
     judge(GOOD, ["deps", "x"], terminal)
     judge(Ran(2, b"", b"elfpack: error: x: y (z)\n"), ["deps", "x", "--format", "json"], terminal)
     judge(GOOD._replace(stdout=b"\t\x1b[2J\n"), ["deps", "x"], False)
+
+
+def test_a_damaged_tar_makes_an_empty_layout(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("x")
+    header.type = tarfile.XHDTYPE
+    for number, raw in enumerate((b"x" * 600, header.tobuf() * 2000)):
+        drive._unpack(raw, tmp_path / str(number))
+        assert not os.listdir(tmp_path / str(number))
 
 
 def test_what_is_left_or_goes_astray(place: Place) -> None:

@@ -102,12 +102,16 @@ class Place:
             _OUT.mkdir()
 
 
+_DAMAGED = tarfile.TarError, ValueError, OSError, UnicodeError, OverflowError, RecursionError
+"""What tarfile raises. It calls itself for each pax header."""
+
+
 def _unpack(raw: bytes, top: Path) -> None:
     """The files of a layout. Of a tar that is damaged, nothing: there it is not the tar that is
     looked at."""
     try:
         files = archives.files(raw)
-    except (tarfile.TarError, ValueError, OSError, UnicodeError, OverflowError):
+    except _DAMAGED:
         files = {}
     top.mkdir()
     for name, content in files.items():
