@@ -188,8 +188,8 @@ class Budget:
             hint = "give a number of bytes, or leave it out"
             raise RequestError(f"cannot be {most!r}", path="max_unpacked", hint=hint)
         self._label = label
-        self._bytes = UNPACKED if most is None else most
-        self._files = LISTED if most is None else max(LISTED, most // _WORTH)
+        self._bytes = most or UNPACKED
+        self._files = max(LISTED, (most or 0) // _WORTH)
         self._is_fixed = most is not None
         self._unpacked = self._listed = self._earned = 0
         self._known: set[str] = set()
@@ -201,7 +201,7 @@ class Budget:
             self.passed(size)
 
     def passed(self, size: int) -> None:
-        """So many bytes of the archive came through a pipe."""
+        """So many more bytes of the archive are there: of a pipe, as they come."""
         self._earned += size
         if not self._is_fixed:
             self._bytes = max(UNPACKED, TIMES * self._earned)
