@@ -63,6 +63,11 @@ def check_tree(output: str) -> None:
             there.
     """
     path = target(output)
+    with exchange.alone(path):
+        _check_tree(path, output)
+
+
+def _check_tree(path: bytes, output: str) -> None:
     if not leftover.mode(path):
         _check_parent(path, output)
         return
@@ -208,8 +213,9 @@ def new_tree(output: str) -> Iterator[bytes]:
     check_tree(output)
     path = target(output)
     try:
-        exchange.clear(path)
-        inside = _stays(path)
+        with exchange.alone(path):
+            exchange.clear(path)
+            inside = _stays(path)
         work = leftover.inside(path) if inside else leftover.beside(path)
         new = work + exchange.NEW
         os.mkdir(work, 0o700)

@@ -52,7 +52,7 @@ def put(path: bytes, work: bytes, output: str, *, inside: bool) -> None:
         OSError: something cannot be written. :func:`undo` takes back what was done.
     """
     new = work + NEW
-    with _alone(path):
+    with alone(path):
         made = marker.records(new)
         known = marker.known(path) if leftover.mode(path) else frozenset()
         marker.write(path, made | known)
@@ -75,9 +75,10 @@ def _note(path: bytes, made: Records) -> None:
 
 
 @contextmanager
-def _alone(path: bytes) -> Iterator[None]:
-    """One run after the other puts a tree there. Nobody is waited for long: whoever may read the
-    directory can hold such a lock."""
+def alone(path: bytes) -> Iterator[None]:
+    """One run after the other puts a tree there, or looks at what is there: while trees change
+    places nothing is. Nobody is waited for long: whoever may read the directory can hold such a
+    lock."""
     try:
         above = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:

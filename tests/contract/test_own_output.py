@@ -9,6 +9,7 @@ import re
 import resource
 import signal
 import subprocess
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 
 from elfpack.errors import OutputError
 from elfpack.pack import exchange, leftover, marker
-from elfpack.pack.atomic import new_tree
+from elfpack.pack.atomic import check_tree, new_tree
 from tests.cli import COMMAND, PATIENCE, Ran, elfpack, environment, one_error
 from tests.contract.tree import Content, described_tree, members, plant, rows, static, tar
 
@@ -427,6 +428,22 @@ def test_several_at_once(output: str, here: Path) -> None:
     assert {process.returncode for process in processes} == {0}, said
     assert elfpack(*words, "-q", "./app", "-o", output, cwd=here).status == 0
     assert not [name for name in os.listdir(here) if re.search(r"elfpack-\d", name)]
+
+
+def test_nobody_looks_while_trees_change_places(here: Path) -> None:
+    """What is there for a moment only, or not for one, is no answer."""
+    _tree(here / "out")
+    above = os.open(here, os.O_RDONLY)
+    looking = threading.Thread(target=check_tree, args=(str(here / "out"),))
+    try:
+        fcntl.flock(above, fcntl.LOCK_EX)
+        looking.start()
+        looking.join(0.1)
+        assert looking.is_alive()
+    finally:
+        os.close(above)
+    looking.join(PATIENCE)
+    assert not looking.is_alive()
 
 
 def test_nobody_is_waited_for_long(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
